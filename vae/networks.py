@@ -1,0 +1,82 @@
+"""Encoder and decoder as residual multilayer perceptrons. Knows nothing of data, losses or training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vae.config import Config
+
+
+class ResidualBlock(nn.Module):
+    """h + W₂ silu(W₁ silu(h) + b₁) + b₂, a pre-activation block (He et al. 2016, "Identity mappings").
+
+    Shapes: [batch, width] → [batch, width]. Smooth on purpose: the site integrates the decoder with
+    Gauss–Legendre and Gauss–Hermite rules, which converge fast only where the integrand has no kinks.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        silu = nn.functional.silu
+        return h + self.outer(silu(self.inner(silu(h))))
+
+
+class Trunk(nn.Module):
+    """Linear → residual blocks → silu → linear: [batch, inputs] → [batch, outputs]."""
+
+    def __init__(self, inputs: int, width: int, blocks: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+        self.last = nn.Linear(width, outputs)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.last(nn.functional.silu(self.blocks(self.first(h))))
+
+
+class Encoder(nn.Module):
+    """q(z|x) = N(loc, diag exp(log_scale)²): x [batch, pixels] → loc, log_scale, each [batch, d]."""
+
+    def __init__(self, pixels: int, config: Config) -> None:
+        super().__init__()
+        self.trunk = Trunk(pixels, config.encoder_width, config.encoder_blocks, 2 * config.latent_dim)
+        with torch.no_grad():
+            self.trunk.last.weight.mul_(0.1)
+            self.trunk.last.bias.zero_()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        loc, log_scale = self.trunk(x).chunk(2, dim=-1)
+        return loc, log_scale
+
+
+class Decoder(nn.Module):
+    """p(x|z) = Π Bernoulli(x_i; sigmoid(logits_i)): z [batch, d] → logits [batch, pixels]."""
+
+    def __init__(self, pixels: int, config: Config) -> None:
+        super().__init__()
+        self.trunk = Trunk(config.latent_dim, config.decoder_width, config.decoder_blocks, pixels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.trunk(z)
+
+
+class VAE(nn.Module):
+    """Encoder and decoder of one model. `mean_image` [pixels], probabilities in (0, 1), sets the output bias.
+
+    Starting at the logit of the mean image saves the first epochs: the decoder begins as the best
+    model that ignores z (independent pixels, 205.65 nats on MNIST).
+    """
+
+    def __init__(self, pixels: int, config: Config, mean_image: Tensor | None = None) -> None:
+        super().__init__()
+        self.encoder = Encoder(pixels, config)
+        self.decoder = Decoder(pixels, config)
+        if mean_image is not None:
+            with torch.no_grad():
+                self.decoder.trunk.last.bias.copy_(torch.logit(mean_image))
