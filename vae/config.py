@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 
@@ -46,10 +47,14 @@ class Config:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if not math.isfinite(value):
+                raise ValueError(f"{field.name} is {value}; it must be a finite number")
             if value < 0 or (value == 0 and field.name not in ("seed", "weight_decay", "warmup_steps")):
                 raise ValueError(f"{field.name} is {value}; it must be positive")
         if not self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; it must be below 1")
+        if self.seed >= 2**63:
+            raise ValueError(f"seed is {self.seed}; it must be below 2^63")
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -1,0 +1,55 @@
+"""Every st.cache_* wrapper of the site: pure functions of the floor, computed once and shared. Knows nothing of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from demo import digits, evidence, mnist, pretrained
+from demo.evidence import Account, DecoderTable, Window, account
+from demo.pretrained import PretrainedVAE
+
+
+@st.cache_resource(show_spinner=False)
+def model(model_id: str) -> PretrainedVAE:
+    """The model, opened and verified once for all visitors. Raises pretrained.AssetError."""
+    return pretrained.load(model_id)
+
+
+@st.cache_resource(show_spinner=False)
+def table(model_id: str, _progress: Callable[[float], None] | None = None) -> DecoderTable:
+    """The decoded grid of a two-dimensional model: 127 MB, read-only, once for all visitors."""
+    return DecoderTable.build(model(model_id).decode, progress=_progress)
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def exact_account(model_id: str, x: bytes) -> Account:
+    """log p(x), ELBO and gap of one x, given as 784 bytes of 0 and 1."""
+    pixels = np.frombuffer(x, np.uint8)
+    vae = model(model_id)
+    loc, log_scale = vae.encode(pixels[None])
+    return account(table(model_id), vae.decode, pixels, loc[0], log_scale[0])
+
+
+@st.cache_resource(show_spinner=False)
+def test_set() -> NDArray[np.uint8] | None:
+    """The binarised test digits [10000, 784], read-only, where MNIST lies on this machine; else None."""
+    try:
+        x = digits.binarised_test_set()
+    except mnist.DataError:
+        return None
+    x.setflags(write=False)
+    return cast(NDArray[np.uint8], x)
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def posterior_window(model_id: str, x: bytes) -> Window:
+    """The patch of the plane that the posterior map shows, for one x given as 784 bytes of 0 and 1."""
+    pixels = np.frombuffer(x, np.uint8)
+    vae = model(model_id)
+    loc, log_scale = vae.encode(pixels[None])
+    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc[0], log_scale[0])

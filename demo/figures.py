@@ -1,0 +1,154 @@
+"""Plotly figures of arrays. Knows nothing of Streamlit, ONNX or where arrays come from.
+
+Every plane is drawn to one scale on both axes, and every figure takes its colours from demo.colours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from demo.colours import INK, PAPER, palette
+
+FONT = '"Source Sans", sans-serif'
+
+
+def _base(theme: str | None, height: int) -> go.Figure:
+    ink = INK["dark" if theme == "dark" else "light"]
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 48, "r": 12, "t": 12, "b": 44},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 14, "color": ink},
+        showlegend=False,
+        dragmode=False,
+        hoverlabel={"font": {"family": FONT}},
+    )
+    faint = "rgba(128,128,128,0.25)"
+    figure.update_xaxes(showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True)
+    figure.update_yaxes(showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True)
+    return figure
+
+
+def _plane(theme: str | None, height: int) -> go.Figure:
+    figure = _base(theme, height)
+    figure.update_xaxes(title_text="z₁", constrain="domain")
+    figure.update_yaxes(title_text="z₂", scaleanchor="x", scaleratio=1, constrain="domain")
+    return figure
+
+
+def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArray:
+    """Points [n, 2] where ((z₁ − loc₁)/σ₁)² + ((z₂ − loc₂)/σ₂)² = radius²: a level line of N(loc, diag σ²)."""
+    angle = np.linspace(0, 2 * np.pi, n)
+    return np.asarray(loc) + radius * np.asarray(scale) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def latent_scatter(z: NDArray, picked: int, theme: str | None, height: int = 360) -> go.Figure:
+    """Draws z [n, 2] of the prior on its plane, the prior's circles at 1σ, 2σ, 3σ, and the picked point ringed."""
+    colour = palette(theme)
+    figure = _plane(theme, height)
+    for radius in (1, 2, 3):
+        ring = ellipse(np.zeros(2), np.ones(2), radius)
+        figure.add_scatter(
+            x=ring[:, 0], y=ring[:, 1], mode="lines", line={"color": colour["prior"], "width": 1}, hoverinfo="skip"
+        )
+        figure.add_annotation(
+            x=0, y=radius, text=f"{radius}σ", showarrow=False, yshift=8, font={"size": 12, "color": colour["prior"]}
+        )
+    figure.add_scatter(
+        x=z[:, 0],
+        y=z[:, 1],
+        mode="markers",
+        marker={"color": colour["z"], "size": 6, "opacity": 0.75},
+        customdata=np.arange(1, len(z) + 1),
+        hovertemplate="sample %{customdata}<br>z = (%{x:.2f}, %{y:.2f})<extra></extra>",
+    )
+    figure.add_scatter(
+        x=z[picked : picked + 1, 0],
+        y=z[picked : picked + 1, 1],
+        mode="markers",
+        marker={"color": "rgba(0,0,0,0)", "size": 16, "line": {"color": colour["z"], "width": 2.5}},
+        hoverinfo="skip",
+    )
+    reach = max(3.4, float(np.abs(z).max()) + 0.2)
+    figure.update_xaxes(range=[-reach, reach])
+    figure.update_yaxes(range=[-reach, reach])
+    return figure
+
+
+def posterior_map(
+    axis1: NDArray,
+    axis2: NDArray,
+    log_posterior: NDArray,
+    loc: NDArray,
+    scale: NDArray,
+    theme: str | None,
+    height: int = 440,
+) -> go.Figure:
+    """p(z|x) as a heat map [n, n] (row = z₂) with q's mean and its 1σ and 2σ ellipses, to one scale."""
+    colour = palette(theme)
+    paper = PAPER["dark" if theme == "dark" else "light"]
+    figure = _plane(theme, height)
+    density = np.exp(log_posterior)
+    figure.add_heatmap(
+        x=axis1,
+        y=axis2,
+        z=density,
+        colorscale=[[0, paper], [1, colour["posterior"]]],
+        zmin=0,
+        zmax=float(density.max()),
+        colorbar={"title": {"text": "p(z|x)", "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 4},
+        hovertemplate="z = (%{x:.3f}, %{y:.3f})<br>p(z|x) = %{z:.3g}<extra></extra>",
+    )
+    for radius, dash in ((1, "solid"), (2, "dot")):
+        line = ellipse(loc, scale, radius)
+        figure.add_scatter(
+            x=line[:, 0],
+            y=line[:, 1],
+            mode="lines",
+            line={"color": colour["q"], "width": 2, "dash": dash},
+            hovertemplate=f"q(z|x), {radius}σ<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[loc[0]],
+        y=[loc[1]],
+        mode="markers",
+        marker={"color": colour["q"], "size": 7, "symbol": "cross"},
+        hovertemplate="mean of q<br>(%{x:.3f}, %{y:.3f})<extra></extra>",
+    )
+    top = ellipse(loc, scale, 2)[30]
+    figure.add_annotation(
+        x=top[0], y=top[1], text="q(z|x)", showarrow=False, yshift=10, font={"color": colour["q"], "size": 14}
+    )
+    figure.update_xaxes(range=[axis1[0], axis1[-1]])
+    figure.update_yaxes(range=[axis2[0], axis2[-1]])
+    return figure
+
+
+def account_bar(log_p_x: float, elbo: float, gap: float, theme: str | None, height: int = 150) -> go.Figure:
+    """ELBO and gap stacked up to log p(x), on an axis of nats that starts a few gaps below the bound."""
+    colour = palette(theme)
+    figure = _base(theme, height)
+    room = max(4 * gap, 4.0)
+    start = elbo - room
+    figure.add_bar(
+        y=[0], x=[room], base=[start], orientation="h", marker_color=colour["q"], width=0.5,
+        hovertemplate=f"ELBO {elbo:.2f} nats<extra></extra>",
+    )  # fmt: skip
+    figure.add_bar(
+        y=[0], x=[gap], base=[elbo], orientation="h", marker={"color": colour["posterior"], "pattern": {"shape": "/"}},
+        width=0.5, hovertemplate=f"KL(q‖p(z|x)) {gap:.2f} nats<extra></extra>",
+    )  # fmt: skip
+    figure.add_shape(
+        type="line", x0=log_p_x, x1=log_p_x, y0=-0.42, y1=0.42, line={"color": colour["evidence"], "width": 3}
+    )
+    figure.add_annotation(x=start + room / 2, y=0, text="ELBO", showarrow=False, font={"color": PAPER["dark" if theme == "dark" else "light"], "size": 14})
+    figure.add_annotation(x=elbo + gap / 2, y=0.25, yshift=12, text="gap", showarrow=False, font={"color": colour["posterior"], "size": 14})
+    figure.add_annotation(x=log_p_x, y=-0.42, yshift=-2, text="log p(x)", showarrow=False, xanchor="left", xshift=6, yanchor="bottom")
+    figure.update_layout(barmode="overlay", margin={"l": 12, "r": 12, "t": 8, "b": 44})
+    figure.update_xaxes(range=[start, log_p_x + 0.3 * room], title_text="nats", title_standoff=4)
+    figure.update_yaxes(visible=False, range=[-0.5, 0.6])
+    return figure

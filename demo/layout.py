@@ -1,0 +1,122 @@
+"""What every page shares: its frame, its words for numbers, and one clear sentence when a model cannot be opened.
+
+Knows nothing of what a page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import streamlit as st
+
+from demo import cache, colours, pretrained
+from demo.evidence import DecoderTable
+from demo.pretrained import PretrainedVAE
+
+PAGE_WIDTH = 1080  # pixels; figures may use all of it
+TEXT_WIDTH = 620  # about 70 characters
+
+
+@contextmanager
+def frame(title: str, lead: str) -> Iterator[None]:
+    """A centred column with the page's title and one leading sentence; the page goes inside."""
+    with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH):
+        st.title(title, anchor=False)
+        text(lead)
+        yield
+
+
+def text(markdown: str) -> None:
+    """Prose in a column of at most about 70 characters."""
+    st.container(width=TEXT_WIDTH).markdown(markdown)
+
+
+def caption(markdown: str) -> None:
+    """The words under a figure: what it shows and what to try."""
+    st.container(width=TEXT_WIDTH).caption(markdown)
+
+
+def complain(sentences: Sequence[str]) -> None:
+    """Says what of a link could not be read."""
+    for sentence in sentences:
+        st.info(sentence)
+
+
+def theme() -> str | None:
+    """ "light" or "dark", as the visitor's browser has it; None where it is not known yet."""
+    return st.context.theme.type
+
+
+def palette() -> dict[str, str]:
+    return colours.palette(theme())
+
+
+def models() -> tuple[str, ...]:
+    """The models that lie in the assets; where there are none the page ends with one sentence."""
+    found = pretrained.available()
+    if not found:
+        stop(f"No model lies in {pretrained.ASSETS.name}/: train one and run “python -m export RUN --as z2”.")
+    return found
+
+
+def planar_models() -> tuple[str, ...]:
+    """Those with two latent dimensions, where log p(x) can be computed."""
+    found = tuple(model_id for model_id in models() if open_model(model_id).latent_dim == 2)
+    if not found:
+        stop("This page needs a model of two latent dimensions; export one with “python -m export RUN --as z2”.")
+    return found
+
+
+def open_model(model_id: str) -> PretrainedVAE:
+    """The model, or one clear sentence and the end of the page."""
+    try:
+        return cache.model(model_id)
+    except pretrained.AssetError as error:
+        stop(str(error))
+
+
+def stop(sentence: str) -> NoReturn:
+    st.error(sentence)
+    st.stop()
+
+
+def open_table(model_id: str) -> DecoderTable:
+    """The decoded grid, with a progress bar for the one visitor who comes first."""
+    place = st.empty()
+
+    def progress(share: float) -> None:
+        place.progress(share, "Decoding 201 × 201 points of the latent plane, once for everyone")
+
+    table = cache.table(model_id, _progress=progress)
+    place.empty()
+    return table
+
+
+def model_name(model_id: str) -> str:
+    """A model in the visitor's words."""
+    d = open_model(model_id).latent_dim
+    return f"{model_id}: {d} dimensions"
+
+
+def nats(value: float, digits: int = 2) -> str:
+    """A number of nats with a true minus sign; never −0.00."""
+    shown = f"{value:.{digits}f}"
+    if float(shown) == 0:
+        shown = shown.removeprefix("-")
+    return shown.replace("-", "−")
+
+
+def small(value: float) -> str:
+    """A residual: 3.1 × 10⁻⁷, or 0."""
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{superscript}".replace("-", "−")
+
+
+def latex(value: float, digits: int = 2) -> str:
+    """A number for a formula; KaTeX sets the minus sign itself."""
+    return nats(value, digits).replace("−", "-")

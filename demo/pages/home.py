@@ -1,0 +1,44 @@
+"""Home: the plane of digits under the visitor's hand, the identity under it, and three ways on."""
+
+import streamlit as st
+
+from demo import address, cache, layout
+from demo.components.explorer import explorer
+from demo.components.weights import weights
+from demo.pages import PAGES
+
+FIELDS = (
+    address.Field("z1", 0.5, address.real(-3, 3), "{:.2f}".format),
+    address.Field("z2", -0.5, address.real(-3, 3), "{:.2f}".format),
+)
+
+with layout.frame(
+    "The biggest enemy of generative modelling",
+    "Every point of this plane is a digit that a neural network imagines. Move over it. The enemy is the integral "
+    "behind $p(x)$, the probability of what you see: a variational autoencoder never computes it, "
+    "it pushes up a lower bound. Here, in two dimensions, we compute both, and the gap between them.",
+):
+    layout.complain(address.restore(FIELDS))
+    model_id = layout.planar_models()[0]
+    vae = layout.open_model(model_id)
+    weights(model_id, vae.decoder_weights())
+    state = st.session_state
+    state.z1, state.z2 = explorer(
+        model_id, z=(state.z1, state.z2), lattice=vae.extras, colours=layout.palette(), key="explorer"
+    )
+    address.publish(FIELDS)
+
+    ways = {
+        "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
+        "interpolate": ("Walk between two digits", "Pick two ends, scrub along the way, take the film home."),
+        "evidence": ("Face the enemy", "Draw a digit; see log p(x) computed, the bound, and the gap between them."),
+    }
+    pages = {page.name: page for page in PAGES}
+    for column, (name, (label, promise)) in zip(st.columns(len(ways)), ways.items(), strict=True):
+        with column:
+            st.page_link(pages[name].file, label=f"**{label}** →")
+            st.caption(promise)
+    st.caption(
+        "After the article *The Biggest Enemy of Generative Modeling* (17 April 2025). "
+        "Every number on these pages is computed from a trained model, none is typed in."
+    )

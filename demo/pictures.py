@@ -1,0 +1,79 @@
+"""Digits as PNG and GIF bytes, ink on paper. Knows nothing of models, pages or what a digit means."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from demo.colours import INK, PAPER
+
+SIDE = 28
+
+
+def inked(images: ArrayLike, theme: str | None = "light") -> NDArray[np.uint8]:
+    """Blends paper and ink by the probability of ink. [n, 784] in [0, 1] → RGB [n, 28, 28, 3]."""
+    name = "dark" if theme == "dark" else "light"
+    paper, ink = (np.array([int(c[name][i : i + 2], 16) for i in (1, 3, 5)], float) for c in (PAPER, INK))
+    share = np.asarray(images, float).reshape(-1, SIDE, SIDE, 1)
+    return np.rint(paper + share * (ink - paper)).astype(np.uint8)
+
+
+def strip(images: ArrayLike, scale: int = 4) -> bytes:
+    """All digits side by side as one PNG. [n, 784] in [0, 1]."""
+    return _png(np.concatenate(list(inked(images)), axis=1), scale)
+
+
+def animation(images: ArrayLike, scale: int = 8, seconds: float = 3.0) -> bytes:
+    """There and back again as an endless GIF; one way takes `seconds`. [n, 784] in [0, 1], n ≥ 2."""
+    frames = [_scaled(frame, scale).quantize(64) for frame in inked(images)]
+    there_and_back = frames + frames[-2:0:-1]
+    out = io.BytesIO()
+    there_and_back[0].save(
+        out,
+        "GIF",
+        save_all=True,
+        append_images=there_and_back[1:],
+        duration=max(20, round(1000 * seconds / len(frames))),
+        loop=0,
+    )
+    return out.getvalue()
+
+
+def html_digit(image: ArrayLike, alt: str, theme: str | None, width: int = 168) -> str:
+    """An <img> of one digit [784] that needs no further request. `alt` must be our own words."""
+    data = base64.b64encode(_png(inked(image, theme)[0], 1)).decode()
+    return (
+        f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{width}" height="{width}" '
+        'style="image-rendering:pixelated;display:block">'
+    )
+
+
+def grid_side(n: int) -> int:
+    """Columns of the squarest grid that holds n digits."""
+    return int(np.ceil(np.sqrt(n)))
+
+
+def sheet(images: Sequence[NDArray] | NDArray, scale: int = 4) -> bytes:
+    """All digits in the squarest grid, row by row, as one PNG. [n, 784] in [0, 1]."""
+    rgb = inked(images)
+    side = grid_side(len(rgb))
+    rows = int(np.ceil(len(rgb) / side))
+    blank = inked(np.zeros((rows * side - len(rgb), SIDE * SIDE)))
+    tiles = np.concatenate([rgb, blank]).reshape(rows, side, SIDE, SIDE, 3)
+    return _png(tiles.transpose(0, 2, 1, 3, 4).reshape(rows * SIDE, side * SIDE, 3), scale)
+
+
+def _scaled(rgb: NDArray[np.uint8], scale: int) -> Image.Image:
+    picture = Image.fromarray(rgb)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _png(rgb: NDArray[np.uint8], scale: int) -> bytes:
+    out = io.BytesIO()
+    _scaled(rgb, scale).save(out, "PNG", optimize=True)
+    return out.getvalue()

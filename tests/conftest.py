@@ -1,0 +1,41 @@
+"""What every test may ask for. Knows nothing of torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from demo import mnist
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+_shared = ROOT.parent / "shared" / "mnist"
+if not os.environ.get("MNIST_DIR") and _shared.is_dir():
+    os.environ["MNIST_DIR"] = str(_shared)
+
+
+def mnist_or_skip(split: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images [N, 784] and labels [N]; where they cannot be had the test is skipped, and in CI it fails."""
+    try:
+        return mnist.load(split)
+    except mnist.DataError as error:
+        if IN_CI:
+            pytest.fail(f"MNIST must be there in CI: {error}")
+        pytest.skip(f"needs MNIST: {error}")
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The 10,000 test digits: grey images [10000, 784] and labels [10000], read-only."""
+    return mnist_or_skip("test")
+
+
+@pytest.fixture(scope="session")
+def mnist_train() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The 60,000 training digits: grey images [60000, 784] and labels [60000], read-only."""
+    return mnist_or_skip("train")

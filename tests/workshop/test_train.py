@@ -1,0 +1,511 @@
+"""Training does what it says: the parts of the bound, the schedule, the averages, and a run that survives any kill."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Bernoulli, Normal, kl_divergence
+from tqdm import tqdm
+
+from demo import mnist
+from vae import train
+from vae.checkpoint import TrainingError, load_run, write_atomically
+from vae.config import Config
+from vae.data import Split, binarise, epoch_generator
+from vae.networks import VAE
+from vae.objective import elbo, kl_to_prior, log_bernoulli
+from vae.train import Trainer, learning_rate
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = Config(
+    latent_dim=2,
+    encoder_width=12,
+    encoder_blocks=1,
+    decoder_width=10,
+    decoder_blocks=1,
+    epochs=3,
+    batch_size=32,
+    warmup_steps=4,
+    ema_decay=0.9,
+    validation_images=60,
+    seed=5,
+)
+IMAGES = np.random.default_rng(1).integers(0, 256, (300, 49), np.uint8)
+STEPS = 8  # ceil(240 / 32) an epoch
+
+
+def arguments(config: Config) -> list[str]:
+    return [a for name, value in config.as_dict().items() for a in ("--" + name.replace("_", "-"), repr(value))]
+
+
+def trainer(out: Path, **changes: Any) -> Trainer:
+    out.mkdir(parents=True, exist_ok=True)
+    return Trainer(dataclasses.replace(TINY, **changes), IMAGES, out)
+
+
+def trained(out: Path, **changes: Any) -> Path:
+    trainer(out, **changes).run()
+    return out
+
+
+def assert_same_run(left: Path, right: Path) -> None:
+    """Bit-identical kept weights, states and curves; only the seconds may differ."""
+    for name in ("model.pt", "checkpoint.pt"):
+        a, b = (torch.load(run / name, weights_only=True) for run in (left, right))
+        for record in a["history"] + b["history"]:
+            record.pop("seconds")
+        assert_same(a, b, name)
+    a, b = (json.loads((run / "history.json").read_text()) for run in (left, right))
+    assert len(a["epochs"]) == len(b["epochs"])
+
+
+def assert_same(a: Any, b: Any, where: str) -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, dict):
+        assert list(a) == list(b), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where} {key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, (one, other) in enumerate(zip(a, b, strict=True)):
+            assert_same(one, other, f"{where} {i}")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    else:
+        assert a == b, where
+
+
+# Config
+
+POSITIVE = st.floats(1e-12, 1e12)
+CONFIGS = st.builds(
+    Config,
+    **{n: st.integers(1, 10**6) for n, v in TINY.as_dict().items() if isinstance(v, int)},
+    **{n: POSITIVE for n, v in TINY.as_dict().items() if isinstance(v, float) and n != "ema_decay"},
+    ema_decay=st.floats(1e-6, 1, exclude_max=True),
+)
+
+
+@settings(deadline=None)
+@given(CONFIGS)
+def test_a_config_survives_the_command_line_and_the_disk(config: Config) -> None:
+    parser = argparse.ArgumentParser()
+    Config.add_arguments(parser)
+    assert Config.from_arguments(parser.parse_args(arguments(config))) == config
+    assert Config.from_arguments(parser.parse_args([])) == Config()
+    assert Config(**json.loads(json.dumps(config.as_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latent_dim": 0},
+        {"epochs": -1},
+        {"learning_rate": math.nan},
+        {"clip_norm": math.inf},
+        {"ema_decay": 1.0},
+        {"seed": 2**63},
+    ],
+)
+def test_a_senseless_config_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        dataclasses.replace(TINY, **wrong)
+
+
+def test_every_field_has_its_help() -> None:
+    assert list(Config.HELP) == [field.name for field in dataclasses.fields(Config)]
+
+
+# The bound
+
+
+def test_log_bernoulli_and_kl_agree_with_torch_distributions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 8 * torch.randn(5, 49, generator=generator, dtype=torch.float64)
+    x = torch.randint(0, 2, (5, 49), generator=generator).double()
+    torch.testing.assert_close(log_bernoulli(x, logits), Bernoulli(logits=logits).log_prob(x).sum(-1))
+    loc, log_scale = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    expected = kl_divergence(Normal(loc, log_scale.exp()), Normal(torch.zeros(3), torch.ones(3))).sum(-1)
+    torch.testing.assert_close(kl_to_prior(loc, log_scale), expected)
+    assert (kl_to_prior(loc, log_scale) >= 0).all()
+    assert kl_to_prior(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+
+
+def test_the_mean_of_the_bound_is_the_expectation_under_q() -> None:
+    """E_q[log p(x,z) − log q(z|x)] by many samples, with torch's own densities, beside reconstruction − KL."""
+    torch.manual_seed(0)
+    model = VAE(49, TINY)
+    x = torch.randint(0, 2, (1, 49)).float().expand(20000, 49)
+    noise = torch.randn(20000, 2)
+    with torch.no_grad():
+        parts = elbo(model, x, noise)
+        loc, log_scale = model.encoder(x)
+        q = Normal(loc, log_scale.exp())
+        z = loc + log_scale.exp() * noise
+        log_joint = Normal(0.0, 1.0).log_prob(z).sum(-1) + Bernoulli(logits=model.decoder(z)).log_prob(x).sum(-1)
+        sampled = log_joint - q.log_prob(z).sum(-1)
+    assert torch.equal(parts.value, parts.reconstruction - parts.kl)
+    difference = (parts.value - sampled).double()
+    assert abs(difference.mean()) < 4 * difference.std() / math.sqrt(len(difference))
+
+
+def test_an_untrained_model_is_the_independent_pixel_model() -> None:
+    """The output bias starts at the logit of the mean image, so training begins near the entropy of the pixels."""
+    split = Split.of(IMAGES, 60)
+    model = VAE(49, TINY, split.mean_image())
+    x = binarise(split.train, epoch_generator(0, 0))
+    with torch.no_grad():
+        value = elbo(model, x, torch.randn(len(x), 2)).reconstruction.mean()
+    assert value == pytest.approx(-Bernoulli(split.mean_image()).entropy().sum().item(), abs=1.5)
+
+
+# Data
+
+
+def test_the_split_is_disjoint_and_whole() -> None:
+    split = Split.of(IMAGES, 60)
+    assert np.array_equal(torch.cat([split.train, split.validation]).numpy(), IMAGES)
+    assert (len(split.train), len(split.validation)) == (240, 60)
+    with pytest.raises(ValueError, match="nothing to train on"):
+        Split.of(IMAGES, 300)
+
+
+def test_binarise_draws_each_pixel_with_its_grey() -> None:
+    grey = torch.arange(256, dtype=torch.uint8).expand(4000, 256)
+    x = binarise(grey, epoch_generator(0, 0))
+    p = torch.arange(256) / 255
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    assert (abs(x.mean(0) - p) <= 5 * (p * (1 - p) / 4000).sqrt()).all()
+
+
+def test_each_epoch_has_its_own_random_numbers() -> None:
+    draws = {(s, e): torch.rand(4, generator=epoch_generator(s, e)) for s in (0, 1) for e in (0, 1, 2**31)}
+    assert len({tuple(draw.tolist()) for draw in draws.values()}) == 6
+    assert torch.equal(torch.rand(4, generator=epoch_generator(1, 1)), draws[1, 1])
+
+
+# Steps
+
+
+def test_the_learning_rate_rises_linearly_and_falls_as_half_a_cosine() -> None:
+    config = Config(learning_rate=2e-3, warmup_steps=100)
+    rates = np.array([learning_rate(config, step, 10_000) for step in range(10_001)])
+    cosine = 2e-3 * 0.5 * (1 + np.cos(np.pi * np.arange(10_001) / 10_000))
+    np.testing.assert_allclose(rates[:100], cosine[:100] * np.arange(1, 101) / 100)
+    np.testing.assert_allclose(rates[100:], cosine[100:], atol=1e-18)
+    assert rates[5000] == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(0, abs=1e-18)
+    assert learning_rate(Config(warmup_steps=0), 0, 10) == Config().learning_rate
+
+
+def test_the_kept_weights_are_the_exponential_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """average ← 0.9 · average + 0.1 · weights after each step, starting from the weights of the first."""
+    run = trainer(tmp_path)
+    expected: list[torch.Tensor] = []
+    with tqdm(disable=True) as progress:
+        take_step = run.take_step
+
+        def watched(*args: Any) -> Any:
+            parts = take_step(*args)
+            for i, w in enumerate(run.model.parameters()):
+                if len(expected) <= i:
+                    expected.append(w.detach().double())
+                else:
+                    expected[i] = 0.9 * expected[i] + 0.1 * w.detach().double()
+            return parts
+
+        monkeypatch.setattr(run, "take_step", watched)
+        run.train_epoch(progress)
+    for average, mean in zip(run.averaged.parameters(), expected, strict=True):
+        torch.testing.assert_close(average.double(), mean, rtol=1e-5, atol=1e-6)
+
+
+def test_the_kept_epoch_is_the_best_on_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds = iter([-30.0, -20.0, -25.0])
+    run = trainer(tmp_path)
+    averages = []
+
+    def validate() -> dict[str, float]:
+        averages.append({k: v.clone() for k, v in run.averaged.state_dict().items()})
+        return {"validation_elbo": next(bounds), "validation_reconstruction": 0.0, "validation_kl": 0.0}
+
+    monkeypatch.setattr(run, "validate", validate)
+    run.run()
+    model, config, history = load_run(tmp_path)
+    assert_same(dict(model.state_dict()), averages[1], "model.pt")
+    assert config == TINY
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    """Two patterns with noise: the bound must end far above that of independent pixels, 49 log 2 = 34.0 nats."""
+    rng = np.random.default_rng(0)
+    pattern = rng.integers(0, 2, 49)
+    clean = np.where(rng.integers(0, 2, (300, 1)) == 1, pattern, 1 - pattern)
+    images = np.where(clean == 1, 242, 13).astype(np.uint8)
+    run = Trainer(dataclasses.replace(TINY, epochs=40, learning_rate=5e-3), images, tmp_path)
+    run.run()
+    assert run.history[-1]["validation_elbo"] > -20
+
+
+# Runs that end early
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+import vae.checkpoint, vae.train
+from tests.workshop.test_train import trainer
+
+moment, out = sys.argv[1], Path(sys.argv[2])
+run = trainer(out)
+if run.checkpoint.exists():
+    run.resume()
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+take_step, save = run.take_step, torch.save
+
+def step(number, x, noise):
+    if moment == f"step {number}":
+        die()
+    return take_step(number, x, noise)
+
+def half(state, path):
+    if moment == f"writing {Path(path).name} of epoch {len(state['history'])}":
+        save(state, path)
+        os.truncate(path, os.path.getsize(path) // 2)
+        die()
+    save(state, path)
+
+run.take_step, torch.save = step, half
+run.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The uninterrupted run that interrupted ones are held against."""
+    return trained(tmp_path_factory.mktemp("whole"))
+
+
+def kill_at(moment: str, out: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, moment, str(out)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path: Path, whole: Path) -> None:
+    kill_at(f"step {STEPS + 5}", tmp_path)
+    kill_at("writing checkpoint.pt.part of epoch 2", tmp_path)
+    kill_at("writing model.pt.part of epoch 3", tmp_path)
+    assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 3
+    assert len(torch.load(tmp_path / "model.pt", weights_only=True)["history"]) == 2, "the old one, whole"
+    run = trainer(tmp_path)
+    run.resume()
+    run.run()
+    assert_same_run(tmp_path, whole)
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint.pt", "history.json", "model.pt"]
+
+
+def test_the_seed_decides_the_weights(tmp_path: Path, whole: Path) -> None:
+    assert_same_run(trained(tmp_path / "same"), whole)
+    other = trained(tmp_path / "other", seed=6)
+    with pytest.raises(AssertionError):
+        assert_same_run(other, whole)
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`python -m vae.train` on the synthetic images: (exit status, last line it said on stderr)."""
+
+    def run(out: Path, *options: str, **changes: Any) -> tuple[int, str]:
+        monkeypatch.setattr(mnist, "load", lambda *args, **kwargs: (IMAGES, np.zeros(300, np.uint8)))
+        status = train.main(["--out", str(out), *arguments(dataclasses.replace(TINY, **changes)), *options])
+        return status, capsys.readouterr().err.splitlines()[-1]
+
+    return run
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "foreign", "other weights", "no weights", "other fields"])
+def test_a_damaged_checkpoint_is_refused(damage: str, tmp_path: Path, whole: Path, command: Any) -> None:
+    path = tmp_path / "checkpoint.pt"
+    blob = (whole / "checkpoint.pt").read_bytes()
+    state = torch.load(whole / "checkpoint.pt", weights_only=True)
+    if damage == "other weights":
+        state["model"] = {k: torch.zeros(3) for k in state["model"]}
+    elif damage == "no weights":
+        del state["average"]
+    elif damage == "other fields":
+        state["config"]["colour"] = 3
+    torch.save(state, path)
+    if damage in ("empty", "half", "foreign"):
+        path.write_bytes({"empty": b"", "half": blob[: len(blob) // 2], "foreign": b"<html>" * 100}[damage])
+    status, said = command(tmp_path)
+    assert status == 1
+    assert f"error: {path} cannot be read" in said
+    assert "delete it to start this run anew" in said
+
+
+def test_another_config_or_size_of_image_is_refused(tmp_path: Path, whole: Path, command: Any) -> None:
+    status, said = command(whole, epochs=4, learning_rate=0.1)
+    assert status == 1
+    assert "epochs 3 → 4, learning_rate 0.001 → 0.1" in said
+    assert "another --out" in said
+    smaller = Trainer(TINY, IMAGES[:, :25].copy(), whole)
+    with pytest.raises(TrainingError, match="images of 49 pixels, not 25"):
+        smaller.resume()
+
+
+def test_a_field_that_older_runs_did_not_store_counts_as_its_default(tmp_path: Path) -> None:
+    path = trained(tmp_path, epochs=1) / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    assert state["config"].pop("weight_decay") == Config().weight_decay
+    torch.save(state, path)
+    trainer(tmp_path, epochs=1).resume()
+    with pytest.raises(TrainingError, match="weight_decay"):
+        trainer(tmp_path, epochs=1, weight_decay=0.5).resume()
+
+
+def test_a_finished_run_is_left_as_it_is_and_its_kept_files_mended(tmp_path: Path, whole: Path, command: Any) -> None:
+    assert command(tmp_path)[0] == 0
+    (tmp_path / "model.pt").unlink()
+    (tmp_path / "history.json").write_text("{")
+    assert command(tmp_path)[0] == 0
+    assert_same_run(tmp_path, whole)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_nothing_of_it(tmp_path: Path, command: Any) -> None:
+    status, said = command(tmp_path / "run", learning_rate=1e30, warmup_steps=0)
+    assert status == 1
+    assert "the loss became" in said
+    assert "at epoch 1, step " in said
+    assert "--learning-rate below 1e+30" in said
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_a_validation_bound_that_is_no_number_is_never_kept(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    with torch.no_grad():
+        run.averaged.decoder.trunk.last.bias.fill_(math.nan)
+    with pytest.raises(TrainingError, match="validation bound is not finite after epoch 1"):
+        run.validate()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full to play the full disk")
+def test_a_full_disk_keeps_the_old_checkpoint(
+    tmp_path: Path, whole: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = trainer(tmp_path)
+    take_step = interrupted.take_step
+
+    def stop_in_epoch_2(step: int, *rest: Any) -> Any:
+        if step == STEPS + 1:
+            raise KeyboardInterrupt
+        return take_step(step, *rest)
+
+    monkeypatch.setattr(interrupted, "take_step", stop_in_epoch_2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run()
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt.part").symlink_to("/dev/full")
+    status, said = command(tmp_path)
+    assert status == 1
+    assert f"error: {tmp_path / 'checkpoint.pt'} could not be written" in said
+    assert "make room" in said
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert command(tmp_path)[0] == 0
+    assert_same_run(tmp_path, whole)
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fails(part: Path) -> None:
+        part.write_text("ne")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(TrainingError, match="No space left on device"):
+        write_atomically(path, fails)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_out_that_is_a_file_and_options_that_make_no_sense(tmp_path: Path, command: Any) -> None:
+    (tmp_path / "file").write_text("")
+    status, said = command(tmp_path / "file")
+    assert status == 1
+    assert f"--out {tmp_path / 'file'} cannot be used as a folder (File exists)" in said
+    assert command(tmp_path / "x", "--epochs", "0") == (1, "error: epochs is 0; it must be positive")
+    assert "nothing to train on" in command(tmp_path / "x", "--validation-images", "300")[1]
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Trainer, step: int, *rest: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "take_step", interrupted)
+    assert command(tmp_path) == (130, f"stopped; the same command resumes {tmp_path} after its last whole epoch")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model"])
+def test_a_run_folder_without_a_model(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"model\.pt (is missing|cannot be read)") as caught:
+        load_run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+# The command, on real digits
+
+
+def wait_for_epoch(run: subprocess.Popen[str], out: Path, epoch: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and run.poll() is None:
+        history = out / "history.json"
+        if history.exists() and len(json.loads(history.read_text())["epochs"]) >= epoch:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"epoch {epoch} never came: {run.communicate()[1]}")
+
+
+def test_the_command_on_mnist_interrupted_and_resumed(tmp_path: Path, mnist_train: Any) -> None:
+    """Ctrl-C after an epoch, then the same command again: the same weights as the run that nobody disturbed."""
+    config = dataclasses.replace(TINY, epochs=3, batch_size=500, validation_images=2000)
+    argv = [sys.executable, "-m", "vae.train", *arguments(config), "--out"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*argv, str(tmp_path / "cut")], cwd=ROOT, env=env, **pipes) as run:
+        wait_for_epoch(run, tmp_path / "cut", 1)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate()[1].splitlines()[-1]
+    assert said == f"stopped; the same command resumes {tmp_path / 'cut'} after its last whole epoch"
+    assert run.returncode == 130
+    for name in ("cut", "whole"):
+        assert train.main([*argv[3:], str(tmp_path / name)]) == 0
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    history = load_run(tmp_path / "cut")[2]
+    assert -230 < history[0]["validation_elbo"] < history[-1]["validation_elbo"] < -150
+
+
+def test_the_command_names_the_data_that_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--data-dir", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("error: train-images-idx3-ubyte.gz is missing, for the folder")
+    assert not (tmp_path / "run").exists()
