@@ -43,7 +43,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     """Reads a whole number in a range."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.lstrip("-").isdigit() and len(text) < 12 and least <= int(text) <= most):
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 12 and least <= int(text) <= most):
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 

@@ -1,9 +1,6 @@
-"""Every st.cache_* wrapper of the site: pure functions of the floor, computed once and shared. Knows nothing of pages."""
+"""Every st.cache_* wrapper of the site: pure functions, computed once and shared. Knows nothing of pages."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 import streamlit as st
@@ -20,10 +17,10 @@ def model(model_id: str) -> PretrainedVAE:
     return pretrained.load(model_id)
 
 
-@st.cache_resource(show_spinner=False)
-def table(model_id: str, _progress: Callable[[float], None] | None = None) -> DecoderTable:
+@st.cache_resource(show_spinner="Decoding 201 × 201 points of the latent plane, once for everyone …")
+def table(model_id: str) -> DecoderTable:
     """The decoded grid of a two-dimensional model: 127 MB, read-only, once for all visitors."""
-    return DecoderTable.build(model(model_id).decode, progress=_progress)
+    return DecoderTable.build(model(model_id).decode)
 
 
 @st.cache_data(show_spinner=False, max_entries=512)
@@ -43,7 +40,7 @@ def test_set() -> NDArray[np.uint8] | None:
     except mnist.DataError:
         return None
     x.setflags(write=False)
-    return cast(NDArray[np.uint8], x)
+    return x
 
 
 @st.cache_data(show_spinner=False, max_entries=128)

@@ -1,25 +1,26 @@
 """One colour for each symbol, in equations, figures and elements alike. Knows nothing of what draws with them.
 
-Hues from Okabe and Ito's set for colour-blind readers, darkened on light paper and lightened on dark until text in
-them has a contrast of at least 4.5 to 1 (tests/test_colours.py measures it, and how far apart they stay under simulated colour blindness).
+Blue, orange, green and purple, found by a search: text in each has a contrast of at least 4.5 to 1 on its paper, and
+any two stay a CIEDE2000 difference of 15 apart for readers with protanopia, deuteranopia or tritanopia
+(tests/test_colours.py measures both). The image x and its evidence p(x) share the colour of ink.
 """
 
 from __future__ import annotations
 
 LIGHT = {
     "x": "#1c1b1a",
-    "z": "#0b6e99",
-    "q": "#b8500b",
-    "posterior": "#00785a",
-    "prior": "#a23b86",
+    "z": "#0e6af1",
+    "q": "#c05209",
+    "posterior": "#037258",
+    "prior": "#8c3980",
     "evidence": "#1c1b1a",
 }
 DARK = {
     "x": "#ece8df",
-    "z": "#5bb8e0",
-    "q": "#f0955a",
-    "posterior": "#4fc9a4",
-    "prior": "#e59ad0",
+    "z": "#96d5fe",
+    "q": "#f29250",
+    "posterior": "#37a78d",
+    "prior": "#b676c3",
     "evidence": "#ece8df",
 }
 PAPER = {"light": "#fffdf8", "dark": "#121416"}

@@ -37,7 +37,8 @@ def sum_softplus(logits: ArrayLike) -> Array:
     With softplus(l) = max(l, 0) + log(1 + exp(−|l|)), the sum of the logarithms is taken as the logarithm of a
     product: each factor lies in (1, 2], so 512 of them stay below 2^512 and nothing overflows. That, and rows enough
     to fill a core's cache and no more, makes it four times faster than `np.logaddexp` (benchmarks/evidence.py).
-    exp is taken in the precision of the logits, all sums and products in float64: 2e-6 nat off at most for float32.
+    exp is taken in the precision of the logits, all sums and products in float64: float32 costs at most 6e-8 nat a
+    pixel, and where the pixels differ the roundings cancel to some 1e-6 nat over 784 of them.
     """
     logits = np.asarray(logits)
     logits = logits if logits.dtype == np.float32 else logits.astype(np.float64)

@@ -28,8 +28,12 @@ def _base(theme: str | None, height: int) -> go.Figure:
         hoverlabel={"font": {"family": FONT}},
     )
     faint = "rgba(128,128,128,0.25)"
-    figure.update_xaxes(showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True)
+    figure.update_xaxes(
+        showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True
+    )
+    figure.update_yaxes(
+        showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True
+    )
     return figure
 
 
@@ -86,7 +90,7 @@ def posterior_map(
     loc: NDArray,
     scale: NDArray,
     theme: str | None,
-    height: int = 440,
+    height: int = 400,
 ) -> go.Figure:
     """p(z|x) as a heat map [n, n] (row = z₂) with q's mean and its 1σ and 2σ ellipses, to one scale."""
     colour = palette(theme)
@@ -100,7 +104,7 @@ def posterior_map(
         colorscale=[[0, paper], [1, colour["posterior"]]],
         zmin=0,
         zmax=float(density.max()),
-        colorbar={"title": {"text": "p(z|x)", "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 4},
+        showscale=False,
         hovertemplate="z = (%{x:.3f}, %{y:.3f})<br>p(z|x) = %{z:.3g}<extra></extra>",
     )
     for radius, dash in ((1, "solid"), (2, "dot")):
@@ -128,7 +132,7 @@ def posterior_map(
     return figure
 
 
-def account_bar(log_p_x: float, elbo: float, gap: float, theme: str | None, height: int = 150) -> go.Figure:
+def account_bar(log_p_x: float, elbo: float, gap: float, theme: str | None, height: int = 130) -> go.Figure:
     """ELBO and gap stacked up to log p(x), on an axis of nats that starts a few gaps below the bound."""
     colour = palette(theme)
     figure = _base(theme, height)
@@ -145,9 +149,24 @@ def account_bar(log_p_x: float, elbo: float, gap: float, theme: str | None, heig
     figure.add_shape(
         type="line", x0=log_p_x, x1=log_p_x, y0=-0.42, y1=0.42, line={"color": colour["evidence"], "width": 3}
     )
-    figure.add_annotation(x=start + room / 2, y=0, text="ELBO", showarrow=False, font={"color": PAPER["dark" if theme == "dark" else "light"], "size": 14})
-    figure.add_annotation(x=elbo + gap / 2, y=0.25, yshift=12, text="gap", showarrow=False, font={"color": colour["posterior"], "size": 14})
-    figure.add_annotation(x=log_p_x, y=-0.42, yshift=-2, text="log p(x)", showarrow=False, xanchor="left", xshift=6, yanchor="bottom")
+    figure.add_annotation(
+        x=start + room / 2,
+        y=0,
+        text="ELBO",
+        showarrow=False,
+        font={"color": PAPER["dark" if theme == "dark" else "light"], "size": 14},
+    )
+    figure.add_annotation(
+        x=elbo + gap / 2,
+        y=0.25,
+        yshift=12,
+        text="gap",
+        showarrow=False,
+        font={"color": colour["posterior"], "size": 14},
+    )
+    figure.add_annotation(
+        x=log_p_x, y=-0.42, yshift=-2, text="log p(x)", showarrow=False, xanchor="left", xshift=6, yanchor="bottom"
+    )
     figure.update_layout(barmode="overlay", margin={"l": 12, "r": 12, "t": 8, "b": 44})
     figure.update_xaxes(range=[start, log_p_x + 0.3 * room], title_text="nats", title_standoff=4)
     figure.update_yaxes(visible=False, range=[-0.5, 0.6])

@@ -21,7 +21,7 @@ def great_circle(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Array:
     """Directions along the great circle from a to b, lengths interpolated linearly. a, b [d], t [n] → [n, d].
 
     Source: slerp, Shoemake 1985; for latents White 2016, "Sampling generative networks". Where the directions agree,
-    oppose each other or do not exist (a zero vector), no single great circle is shortest and the straight line is taken.
+    oppose each other or do not exist (a zero vector), no single great circle is shortest; the straight line is taken.
     """
     a, b, t = (np.asarray(v, np.float64) for v in (a, b, t))
     length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
@@ -35,7 +35,9 @@ def great_circle(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Array:
     return direction * straight([length_a], [length_b], t)
 
 
-ROUTES: dict[str, Callable[[ArrayLike, ArrayLike, ArrayLike], Array]] = {
+Route = Callable[[ArrayLike, ArrayLike, ArrayLike], Array]  # a [d], b [d], t [n] → [n, d]
+
+ROUTES: dict[str, Route] = {
     "straight": straight,
     "great circle": great_circle,
 }

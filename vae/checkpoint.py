@@ -82,7 +82,11 @@ def damaged(path: Path, error: Exception) -> TrainingError:
 
 
 def load_run(run: Path) -> tuple[VAE, Config, History]:
-    """The kept model of a run folder, ready to evaluate: (model, config, history)."""
+    """The kept model of a run folder, ready to evaluate: (model, config, history).
+
+    Its weights are rounded to half precision here, the one way to the evaluation and to the exported files, so that
+    the server's network and the browser's have the very same weights and every figure is about them.
+    """
     path = run / "model.pt"
     if not path.exists():
         raise TrainingError(f"{path} is missing; train it with: python -m vae.train --out {run}")
@@ -90,7 +94,7 @@ def load_run(run: Path) -> tuple[VAE, Config, History]:
         state = torch.load(path, weights_only=True)
         config = Config(**state["config"])
         model = VAE(state["pixels"], config)
-        model.load_state_dict(state["model"])
+        model.load_state_dict({name: tensor.half().float() for name, tensor in state["model"].items()})
     except Exception as error:
         raise TrainingError(f"{path} cannot be read ({one_line(error)}); train the run again") from error
     return model.eval().requires_grad_(False), config, state["history"]

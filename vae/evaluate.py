@@ -1,4 +1,4 @@
-"""Scores a trained run on the MNIST test set: `python -m vae.evaluate RUN`. Knows nothing of ONNX or of the site's pages.
+"""Scores a trained run on the MNIST test set: `python -m vae.evaluate RUN`. Knows nothing of ONNX or pages.
 
 The arithmetic is `demo.evidence`, the same functions that the site shows, fed with the run's torch networks. Each test
 digit is binarised once with `digits.TEST_SEED`; each has random draws of its own, so neither order, workers nor an
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def score_all(run: Path, x: NDArray, samples: int, workers: int) -> dict[str, ND
                     columns.setdefault(name, np.full(len(x), np.nan))[block] = values
                 done[block] = True
                 kept: dict[str, Any] = {**columns, "done": done, "fingerprint": fingerprint}
-                write_atomically(store, lambda path, kept=kept: _save_npz(path, kept))
+                write_atomically(store, partial(_save_npz, arrays=kept))
                 mean = np.nanmean(columns.get("log_p_x", columns["importance_weighted"]))
                 progress.update(len(block))
                 progress.set_postfix(log_p_x=f"{mean:.2f}", elbo=f"{np.nanmean(columns['elbo']):.2f}")
@@ -144,7 +145,11 @@ def summary(columns: dict[str, NDArray], samples: int) -> dict[str, Any]:
     ess = columns["effective_sample_size"]
     result["importance_weighted"] |= {
         "samples": samples,
-        "effective_sample_size": {"mean": float(ess.mean()), "median": float(np.median(ess)), "least": float(ess.min())},
+        "effective_sample_size": {
+            "mean": float(ess.mean()),
+            "median": float(np.median(ess)),
+            "least": float(ess.min()),
+        },
     }
     if exact:
         result["log_p_x"]["largest_quadrature_error"] = float(columns["quadrature_error"].max())

@@ -47,37 +47,35 @@ def choose_x(model_id: str) -> NDArray[np.uint8] | None:
 def show_account(model_id: str, x: NDArray[np.uint8]) -> None:
     """The identity with its numbers, then the posterior beside q."""
     vae = layout.open_model(model_id)
-    layout.open_table(model_id)
     exact = cache.exact_account(model_id, x.tobytes())
     colour, number = layout.palette(), layout.latex
     q, posterior, prior = (
-        coloured(body, colour[name])
-        for body, name in (("q(z|x)", "q"), ("p(z|x)", "posterior"), ("p(z)", "prior"))
+        coloured(body, colour[name]) for body, name in (("q(z|x)", "q"), ("p(z|x)", "posterior"), ("p(z)", "prior"))
     )
     gap = rf"D_{{KL}}[{q} \,\|\, {posterior}]"
-    bound = rf"\mathbb{{E}}_{{{coloured('q', colour['q'])}}}[\log p(x|z)] - D_{{KL}}[{q} \,\|\, {prior}]"
+    reconstruction = rf"\mathbb{{E}}_{{{coloured('q', colour['q'])}}}[\log p(x|z)]"
     st.latex(
         rf"""\begin{{aligned}}
-        \log p(x) &= \underbrace{{{bound}}}_{{\text{{ELBO}}}} + {gap} \\
-        {number(exact.log_p_x)} &= ({number(exact.elbo.reconstruction)}) - {number(exact.elbo.kl)} + {number(exact.gap)}
-        = {number(exact.elbo.value)} + {number(exact.gap)}
+        \log p(x) &= \text{{ELBO}} + {gap} \\
+        {number(exact.log_p_x)} &= ({number(exact.elbo.value)}) + {number(exact.gap)} \\[0.8em]
+        \text{{ELBO}} &= {reconstruction} - D_{{KL}}[{q} \,\|\, {prior}] \\
+        {number(exact.elbo.value)} &= ({number(exact.elbo.reconstruction)}) - {number(exact.elbo.kl)}
         \end{{aligned}}"""
     )
-    columns = st.columns(4)
-    for column, (label, shown, words) in zip(
-        columns,
-        (
-            ("log p(x)", f"{layout.nats(exact.log_p_x)} nats", "By adaptive Gauss–Legendre quadrature over the whole plane."),
-            ("ELBO", f"{layout.nats(exact.elbo.value)} nats", "Gauss–Hermite for the reconstruction, closed form for the KL."),
-            ("gap", f"{layout.nats(exact.gap)} nats", "KL from q to the true posterior, by a trapezoidal rule around q."),
-            ("left over", f"{layout.small(exact.residual)}", "log p(x) − ELBO − gap: three rules, no shared nodes."),
-        ),
-        strict=True,
-    ):
-        column.metric(label, shown, help=words)
+    numbers = (
+        ("log p(x), nats", layout.nats(exact.log_p_x), "By adaptive Gauss–Legendre quadrature over the whole plane."),
+        ("ELBO, nats", layout.nats(exact.elbo.value), "Gauss–Hermite for the reconstruction, closed form for the KL."),
+        ("gap, nats", layout.nats(exact.gap), "KL from q to the true posterior, by a trapezoidal rule around q."),
+        ("left over, nats", layout.small(exact.residual), "log p(x) − ELBO − gap: three rules, no shared nodes."),
+    )
+    with st.container(horizontal=True, gap="large"):
+        for label, shown, words in numbers:
+            st.metric(label, shown, help=words, width="content")
     theme = layout.theme()
     st.plotly_chart(
-        figures.account_bar(exact.log_p_x, exact.elbo.value, exact.gap, theme), config={"displayModeBar": False}, key="bar"
+        figures.account_bar(exact.log_p_x, exact.elbo.value, exact.gap, theme),
+        config={"displayModeBar": False},
+        key="bar",
     )
     window = cache.posterior_window(model_id, x.tobytes())
     loc, log_scale = vae.encode(x[None])
@@ -87,19 +85,15 @@ def show_account(model_id: str, x: NDArray[np.uint8]) -> None:
         key="map",
     )
     layout.caption(
-        f"Where could this picture have come from? The true posterior {dollar('p(z|x)')} is the stain; the ellipses are "
-        f"the encoder’s guess {dollar('q(z|x)')} at 1σ (solid) and 2σ (dotted), to the same scale. The gap is what the "
-        f"guess costs. The integral took {exact.evidence.evaluations:,} decodings in {len(exact.evidence.cells):,} cells, "
-        "on top of the table of 201 × 201."
+        "Where could this picture have come from? The stain is the true posterior $p(z|x)$; the ellipses are the "
+        "encoder’s guess $q(z|x)$ at 1σ (solid) and 2σ (dotted), to the same scale. The gap is what the guess costs. "
+        f"The integral took {exact.evidence.evaluations:,} decodings in {len(exact.evidence.cells):,} cells, on top of "
+        "the table of 201 × 201."
     )
 
 
-def dollar(latex: str) -> str:
-    return f"${latex}$"
-
-
 with layout.frame(
-    "Evidence",
+    "The evidence, the bound and the gap",
     "The enemy is $p(x) = \\int p(z)\\,p(x|z)\\,dz$. With two latent dimensions brute force can still beat it, so the "
     "article’s identity can be checked: the evidence is the bound plus the gap.",
 ):
@@ -107,7 +101,7 @@ with layout.frame(
     model_id = layout.planar_models()[0]
     left, right = st.columns([2, 5], gap="large")
     with left:
-        st.radio("An x to explain", tuple(SOURCES), key="x", format_func=SOURCES.get)
+        st.radio("An x to explain", tuple(SOURCES), key="x", format_func=SOURCES.__getitem__)
         x = choose_x(model_id)
         if x is not None and state.x != "drawing":
             st.html(pictures.html_digit(x, "The x that is explained", layout.theme(), 168))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from demo import address, cache, layout
+from demo import address, layout
 from demo.components.explorer import explorer
 from demo.components.weights import weights
 from demo.pages import PAGES
@@ -14,17 +14,18 @@ FIELDS = (
 
 with layout.frame(
     "The biggest enemy of generative modelling",
-    "Every point of this plane is a digit that a neural network imagines. Move over it. The enemy is the integral "
-    "behind $p(x)$, the probability of what you see: a variational autoencoder never computes it, "
-    "it pushes up a lower bound. Here, in two dimensions, we compute both, and the gap between them.",
+    "Every point of this plane is a digit that a neural network imagines: move over it. The enemy is the integral "
+    "behind $p(x)$. In two dimensions we can still compute it, and see how close the bound of a variational "
+    "autoencoder comes.",
 ):
+    linked = bool(st.query_params)
     layout.complain(address.restore(FIELDS))
     model_id = layout.planar_models()[0]
     vae = layout.open_model(model_id)
     weights(model_id, vae.decoder_weights())
     state = st.session_state
     state.z1, state.z2 = explorer(
-        model_id, z=(state.z1, state.z2), lattice=vae.extras, colours=layout.palette(), key="explorer"
+        model_id, z=(state.z1, state.z2), lattice=vae.extras, codes=vae.codes._asdict(), tour=not linked, key="explorer"
     )
     address.publish(FIELDS)
 

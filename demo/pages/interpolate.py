@@ -47,22 +47,24 @@ def end_latent(vae: PretrainedVAE, kind: str, number: int) -> Array:
 
 with layout.frame(
     "Walk between two digits",
-    "Every test digit has a code: the mean of $q(z|x)$. Walk from one code to another and decode each point on the way.",
+    "Every test digit has a code: the mean of $q(z|x)$. Walk from one to another and decode each point on the way.",
 ):
     layout.complain(address.restore(FIELDS))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
         for end, label in (("a", "From"), ("b", "To")):
             st.selectbox(label, KINDS, key=end, format_func=kind_name, width=190)
-            st.button("Another", key=f"another_{end}", on_click=another, args=(end,), help=f"Another start for “{label}”")
+            st.button(
+                "Another", key=f"another_{end}", on_click=another, args=(end,), help=f"Another start for “{label}”"
+            )
         with st.popover("More"):
             st.segmented_control("Route", tuple(paths.ROUTES), key="route", required=True)
             st.slider("Frames", 5, 121, key="steps")
             st.button("Swap the ends", on_click=swap)
     vae = layout.open_model(state.model)
-    ends = [end_latent(vae, state[end], state[f"{end}_n"]) for end in ("a", "b")]
+    a, b = (end_latent(vae, state[end], state[f"{end}_n"]) for end in ("a", "b"))
     t = np.linspace(0, 1, state.steps)
-    route = paths.ROUTES[state.route](*ends, t)
+    route = paths.ROUTES[state.route](a, b, t)
     frames = sigmoid(vae.decode(route))
     planar = vae.latent_dim == 2
     background = None

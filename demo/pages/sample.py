@@ -32,7 +32,7 @@ with layout.frame(
     layout.complain(address.restore(FIELDS))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
-        st.segmented_control("Show", tuple(SHOWN), key="shown", format_func=SHOWN.get, required=True)
+        st.segmented_control("Show", tuple(SHOWN), key="shown", format_func=SHOWN.__getitem__, required=True)
         st.number_input("How many", 1, 100, key="n", width=130)
         st.number_input("Seed", 0, 999_999, key="seed", width=150)
         st.button("Draw again", on_click=draw_again, type="primary")
@@ -64,9 +64,7 @@ with layout.frame(
     with right:
         st.markdown(f"**First draw** · $z \\sim p(z) = \\mathcal{{N}}(0, I)$ in {vae.latent_dim} dimensions")
         if vae.latent_dim == 2:
-            st.plotly_chart(
-                figures.latent_scatter(z, k, layout.theme()), config={"displayModeBar": False}, key="plane"
-            )
+            st.plotly_chart(figures.latent_scatter(z, k, layout.theme()), config={"displayModeBar": False}, key="plane")
         else:
             shown = ", ".join(layout.nats(value) for value in z[k, :4])
             st.markdown(f"$z_{{{k + 1}}}$ = ({shown}, …), at distance {(z[k] ** 2).sum() ** 0.5:.2f} from the origin")

@@ -48,3 +48,34 @@ export function onThemeChange(element, repaint) {
   const timer = setInterval(look, 500);
   return () => clearInterval(timer);
 }
+
+// A canvas of `side` CSS pixels with as many dots as the screen has for them. Clears it where the size changed.
+export function sizeCanvas(canvas, side) {
+  const dots = Math.max(1, Math.round(side * (globalThis.devicePixelRatio || 1)));
+  if (canvas.width !== dots || canvas.height !== dots) canvas.width = canvas.height = dots;
+  canvas.style.width = canvas.style.height = `${side}px`;
+}
+
+// Paints one digit over the whole of a square canvas of any size. Where a pixel of the digit is no whole number of
+// dots, it is enlarged sharply first and then shrunk smoothly, so that all pixels look equally large.
+export function paintDigit(canvas, digit, table, scale = 255) {
+  const scratch = (paintDigit.scratch ??= [0, 1].map(() => document.createElement("canvas")));
+  const [small, large] = scratch;
+  if (small.width !== SIDE) small.width = small.height = SIDE;
+  const image = new ImageData(SIDE, SIDE);
+  putDigit(image, digit, table, 0, 0, scale);
+  small.getContext("2d").putImageData(image, 0, 0);
+  let source = small;
+  const whole = canvas.width % SIDE === 0;
+  if (!whole) {
+    const enlarged = SIDE * Math.ceil(canvas.width / SIDE);
+    if (large.width !== enlarged) large.width = large.height = enlarged;
+    const context = large.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, enlarged, enlarged);
+    source = large;
+  }
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = !whole;
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
+}

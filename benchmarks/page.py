@@ -1,0 +1,158 @@
+"""What a visitor waits for and what the server holds: `python -m benchmarks.page`. Knows nothing of how pages are made.
+
+Each figure stands beside its limit. Run it on a quiet machine: server and browser share its cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.site import ROOT, Site, SiteError, browser, serve, settled
+from demo.pages import PAGES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ViewportSize
+
+VIEW: ViewportSize = {"width": 1280, "height": 800}
+SAMPLE = "sample"  # the page whose main button is clicked
+
+# The first frame in which a heading is shown and the script has run to its end.
+_SHOWN = """() => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    return app?.dataset.testScriptState === 'notRunning' && document.querySelector('[data-testid="stMain"] h1')
+        && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stAppSkeleton"]');
+}"""
+
+# Clicks, then looks at every frame: milliseconds until what the page says first changes, and until the run has ended.
+_CLICK = """async button => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    const app = document.querySelector('[data-testid="stApp"]');
+    const shadows = [...main.querySelectorAll('*')].map(element => element.shadowRoot).filter(Boolean);
+    const said = () => main.textContent + [...main.querySelectorAll('img')].map(image => image.src).join()
+        + shadows.map(shadow => shadow.textContent).join();
+    const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
+    const before = said(), start = performance.now();
+    let changed = null, ended = null, ran = false;
+    button.click();
+    while (changed === null || ended === null) {
+        await frame();
+        const now = performance.now() - start;
+        if (now > 20000) throw new Error(changed === null ? 'the click changed nothing' : 'the run did not end');
+        const running = app.dataset.testScriptState !== 'notRunning';
+        if (changed === null && said() !== before) changed = now;
+        ran ||= running || changed !== null;
+        if (ended === null && ran && !running) ended = now;
+    }
+    return [changed, ended];
+}"""
+
+
+class Figure(NamedTuple):
+    """One line of the report; `limit` is None where issue and design set none."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+    def __str__(self) -> str:
+        shown = f"{self.what:48} {self.value:8.{0 if self.value >= 100 else 2}f} {self.unit:3}"
+        if self.limit is None:
+            return shown
+        return f"{shown} limit {self.limit:g} {self.unit}  {'within' if self.value <= self.limit else 'OVER'}"
+
+
+def first_page(chromium: Browser, site: Site) -> list[Figure]:
+    """Seconds from the start of the server process; the browser is open already, its cache empty."""
+    healthy = time.perf_counter() - site.started
+    page = chromium.new_page(viewport=VIEW)
+    page.goto(site.url, wait_until="commit")
+    page.wait_for_function(_SHOWN, timeout=60_000)
+    shown = time.perf_counter() - site.started
+    settled(page)
+    page.reload(wait_until="commit")
+    began = time.perf_counter()
+    page.wait_for_function(_SHOWN, timeout=60_000)
+    again = time.perf_counter() - began
+    page.context.close()
+    return [
+        Figure("start of the process to healthy", healthy, "s"),
+        Figure("start of the process to first page shown", shown, "s", 4),
+        Figure("the page once more", again, "s"),
+    ]
+
+
+def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
+    """A rerun after a click on the page's main button; one frame of the browser is part of it."""
+    page = chromium.new_page(viewport=VIEW)
+    page.goto(f"{site.url}/{SAMPLE}")
+    settled(page)
+    button = page.locator('[data-testid="stMain"] [data-testid="stBaseButton-primary"]').first
+    if not button.count():
+        raise SiteError(f"the page {SAMPLE} has no primary button")
+    rows: list[list[float]] = []
+    for _ in range(count + 3):
+        rows.append(button.evaluate(_CLICK))
+        settled(page, quiet=0.2)
+    page.context.close()
+    changed, ended = (sorted(column) for column in zip(*rows[3:], strict=True))  # the first three warm up
+    return [
+        Figure(f"click to changed page, median of {count}", statistics.median(changed), "ms", 150),
+        Figure("click to changed page, 95th percentile", changed[int(0.95 * (count - 1) + 0.5)], "ms"),
+        Figure("click to end of the rerun, median", statistics.median(ended), "ms"),
+    ]
+
+
+def memory(chromium: Browser, site: Site) -> list[Figure]:
+    """What the server process holds once every page has been visited."""
+    page = chromium.new_page(viewport=VIEW)
+    for at in PAGES:
+        page.goto(f"{site.url}/{at.url_path}")
+        settled(page)
+    page.context.close()
+    status = Path(f"/proc/{site.pid}/status")
+    if not status.exists():
+        print("no /proc on this system: the memory of the process is not measured")
+        return []
+    held = {
+        line.split(":")[0]: float(line.split()[1]) / 1024 for line in status.read_text().splitlines() if "kB" in line
+    }
+    return [
+        Figure("memory of the process after every page", held["VmRSS"], "MB", 500),
+        Figure("at its highest", held["VmHWM"], "MB"),
+    ]
+
+
+def size_of_assets() -> Figure:
+    files = [path for path in (ROOT / "demo" / "assets").rglob("*") if path.is_file()]
+    return Figure(f"assets, {len(files)} files", sum(path.stat().st_size for path in files) / 1e6, "MB", 20)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__.splitlines()[0])
+    parser.add_argument("--clicks", type=int, default=40, help="clicks that are measured (default: 40)")
+    arguments = parser.parse_args(argv)
+    if arguments.clicks < 1:
+        parser.error("--clicks must be at least 1")
+    try:
+        with browser() as chromium, serve() as site:
+            for figures in (
+                first_page(chromium, site),
+                clicks(chromium, site, arguments.clicks),
+                memory(chromium, site),
+                [size_of_assets()],
+            ):
+                print(*figures, sep="\n", flush=True)
+    except SiteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

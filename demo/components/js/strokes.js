@@ -1,0 +1,71 @@
+// A drawing as a list of acts (strokes, erasures, restored bits, clearings) replayed onto a canvas of ink: undo is one
+// act less. Coordinates are in pixels of the 28×28 picture. Knows nothing of pointers, buttons or the page.
+import { SIDE } from "./ink.js";
+
+export const CELL = 10; // dots of the ink canvas for one pixel of the picture
+const BRUSH = 2.4; // pixels wide: MNIST's strokes have a median of 2.5 (twice their area over their outline)
+const ERASER = 3.6;
+
+export class Drawing {
+  constructor(acts = []) {
+    this.acts = acts;
+    this.canvas = document.createElement("canvas");
+    this.canvas.width = this.canvas.height = SIDE * CELL;
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.replay();
+  }
+
+  // Starts an act: { kind: "ink" | "erase", points: [[x, y], …] }, { kind: "bits", bits } or { kind: "clear" }.
+  add(act) {
+    this.acts.push(act);
+    this.put(act, 0);
+  }
+
+  // Carries the last stroke on to a point.
+  extend(point) {
+    const act = this.acts[this.acts.length - 1];
+    act.points.push(point);
+    this.put(act, act.points.length - 2);
+  }
+
+  undo() {
+    this.acts.pop();
+    this.replay();
+  }
+
+  replay() {
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    for (const act of this.acts) this.put(act, 0);
+  }
+
+  // Draws an act from its point number `from` on.
+  put(act, from) {
+    const g = this.context;
+    if (act.kind === "clear" || act.kind === "bits") g.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    if (act.kind === "bits") act.bits.forEach((bit, i) => { if (bit) g.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL, CELL); });
+    if (!act.points) return;
+    g.globalCompositeOperation = act.kind === "erase" ? "destination-out" : "source-over";
+    g.lineWidth = CELL * (act.kind === "erase" ? ERASER : BRUSH);
+    g.lineCap = g.lineJoin = "round";
+    g.beginPath();
+    const points = act.points.slice(from);
+    points.forEach(([x, y], i) => g[i ? "lineTo" : "moveTo"](x * CELL, y * CELL));
+    if (points.length === 1) g.lineTo(points[0][0] * CELL, points[0][1] * CELL);
+    g.stroke();
+    g.globalCompositeOperation = "source-over";
+  }
+
+  // The bits that the drawing is and nothing else, or null once a stroke has changed them.
+  get bits() {
+    const last = this.acts[this.acts.length - 1];
+    return last?.kind === "bits" ? last.bits : null;
+  }
+
+  // How much ink each dot holds, 0 to 1, [280 × 280].
+  grey() {
+    const { data } = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
+    const grey = new Float32Array(data.length / 4);
+    for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i + 3] / 255;
+    return grey;
+  }
+}

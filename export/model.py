@@ -1,0 +1,150 @@
+"""What a run becomes: every file of a model's folder as bytes, and the check before they are published.
+
+Knows nothing of where MNIST lies or of the command line. Each line of `build` makes one file; the manifest comes last.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from demo import pretrained
+from demo.mnist import FILES, binarise
+from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MANIFEST, WEIGHTS, Networks
+from export import ExportError, atlas, parity, weights
+from export.folder import npz_bytes, publish
+from export.networks import onnx_bytes
+from vae.checkpoint import History, load_run
+from vae.config import Config
+from vae.networks import VAE
+
+Say = Callable[[str], object]
+Images = NDArray[np.uint8]
+
+
+def export_run(run: Path, folder: Path, images: Images, labels: Images, seed: int = 0, say: Say = print) -> None:
+    """Writes the model of a run into `folder`, whose name is its id. images [N, pixels] and labels [N]: the test set.
+
+    Raises ExportError where the files differ from torch, and TrainingError for a run that cannot be read.
+    """
+    model, config, history = load_run(run)
+    say(f"{run}: {config.latent_dim} latent dimensions, {len(history)} epochs")
+    if images.shape[1] != (pixels := model.decoder.trunk.last.out_features):
+        raise ExportError(f"{run} is of images of {pixels} pixels, the test images have {images.shape[1]}; mind both")
+    x = binarise(images, np.random.default_rng(seed))
+    files = build(model, folder.name, x, labels, config, history, say)
+    about = describe(run, model, config, history, images, seed, say)
+    files[MANIFEST] = _json_bytes(
+        {"format": FORMAT, "model": folder.name, "latent_dim": config.latent_dim, "pixels": pixels}
+        | {"sha256": {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}}
+        | about
+    )
+
+    def verify(part: Path) -> None:
+        exported = pretrained.load(part)
+        found = parity.compare(model, exported, x, np.random.default_rng(seed))
+        say(f"re-opened and compared with torch at batch {parity.BATCHES}: {found}")
+        parity.require(found)
+
+    publish(files, folder, verify)
+    total = sum(map(len, files.values()))
+    say(f"{folder}: {len(files)} files, {total / 1e6:.2f} MB")
+
+
+def build(
+    model: VAE, model_id: str, x: NDArray[np.float32], labels: Images, config: Config, history: History, say: Say
+) -> dict[str, bytes]:
+    """Every file but the manifest, by name. x [N, pixels] in {0, 1} are the binarised test digits."""
+    files: dict[str, bytes] = {}
+
+    def add(name: str, blob: bytes) -> None:
+        files[name] = blob
+        say(f"{name}: {len(blob) / 1e6:.2f} MB")
+
+    latent_dim, pixels = config.latent_dim, x.shape[1]
+    say("tracing both networks …")
+    add(ENCODER, onnx_bytes(model.encoder, pixels, "x", ["loc", "log_scale"]))
+    add(DECODER, onnx_bytes(model.decoder, latent_dim, "z", ["logits"]))
+    networks = pretrained.open_networks(files[ENCODER], files[DECODER], latent_dim, pixels, Path(model_id))
+    add(WEIGHTS, weights.pack(model.decoder, model_id))
+    add(CODES, npz_bytes(codes(networks, x, labels)))
+    if latent_dim == 2:
+        add(ATLAS, npz_bytes(atlas.build(networks.encode, networks.decode)))
+    add(HISTORY, _json_bytes({"config": config.as_dict(), "epochs": history}))
+    return files
+
+
+def codes(networks: Networks, x: NDArray[np.float32], labels: Images) -> dict[str, NDArray]:
+    """q(z|x) of the digits x [N, pixels] by the exported encoder: loc, log_scale [N, d], beside label [N]."""
+    loc, log_scale = networks.encode(x)
+    return {"loc": loc, "log_scale": log_scale, "label": labels.astype(np.uint8)}
+
+
+def describe(
+    run: Path, model: VAE, config: Config, history: History, images: Images, seed: int, say: Say
+) -> dict[str, Any]:
+    """What the manifest says of the model besides its files."""
+    best = max(history, key=lambda record: record["validation_elbo"])
+    train = FILES["train-images-idx3-ubyte"].shape[0]
+    return {
+        "config": config.as_dict(),
+        "data": {
+            "dataset": "MNIST",
+            "split": "training without its last images, which validate; codes and test figures from the test images",
+            "training_images": train - config.validation_images,
+            "validation_images": config.validation_images,
+            "test_images": len(images),
+            "binarisation": "dynamic: x_i ~ Bernoulli(grey_i / 255)",
+            "seed": seed,
+        },
+        "test": evaluation(run, say),
+        "parameters": {
+            "encoder": sum(p.numel() for p in model.encoder.parameters()),
+            "decoder": sum(p.numel() for p in model.decoder.parameters()),
+        },
+        "training": {
+            "epochs": len(history),
+            "seconds": sum(record["seconds"] for record in history),
+            "best_epoch": best["epoch"],
+            "best_validation_elbo": best["validation_elbo"],
+        },
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        },
+    }
+
+
+def evaluation(run: Path, say: Say) -> dict[str, Any]:
+    """RUN/evaluation.json, {} and a note where there is none. Raises ExportError for one that is no JSON object."""
+    path = run / "evaluation.json"
+    mend = f"run: python -m vae.evaluate {run}"
+    if not path.exists():
+        say(f"note: {path} is missing, so the manifest has no test figures; for them {mend}")
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}); {mend}") from error
+    if not isinstance(content, dict):
+        raise ExportError(f"{path} holds no JSON object; {mend}")
+    if path.stat().st_mtime < (run / "model.pt").stat().st_mtime:
+        say(f"note: {path} is older than the weights beside it; to renew its figures {mend}")
+    return content
+
+
+def _json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Readable JSON that any browser parses: NaN and infinities are refused (ValueError)."""
+    return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,375 @@
+"""What is exported is the run: the same numbers, nothing of this machine in it, and never half a folder."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import export.atlas
+import export.model
+from demo import pretrained
+from demo.densities import sigmoid
+from demo.mnist import binarise
+from export import ExportError, parity, weights
+from export.__main__ import main
+from export.folder import npz_bytes, publish
+from export.model import export_run
+from export.networks import onnx_bytes
+from vae.checkpoint import TrainingError, load_run, write_kept
+from vae.config import Config
+from vae.networks import VAE, Decoder, Encoder
+
+pytestmark = pytest.mark.usefixtures("small_atlas")
+
+ROOT = Path(__file__).resolve().parents[2]
+PIXELS = 784
+CONFIG = Config(
+    latent_dim=2, encoder_width=12, encoder_blocks=1, decoder_width=10, decoder_blocks=2, epochs=2, validation_images=60
+)
+RECORD = {"elbo": -90.0, "reconstruction": -80.0, "kl": 10.0, "validation_elbo": -95.5, "seconds": 1.5}
+HISTORY = [{"epoch": 1, **RECORD, "validation_elbo": -99.0}, {"epoch": 2, **RECORD}]
+IMAGES = np.random.default_rng(1).integers(0, 256, (300, PIXELS), np.uint8)
+LABELS = (np.arange(300) % 10).astype(np.uint8)
+
+
+@pytest.fixture
+def small_atlas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An atlas of 3 × 3 nodes: the real one takes minutes."""
+    monkeypatch.setattr(export.atlas, "NODES", 3)
+
+
+def random_vae(config: Config = CONFIG, seed: int = 0) -> VAE:
+    """Every weight random, the outer ones of the residual blocks too, and in half precision, as load_run has them."""
+    torch.manual_seed(seed)
+    model = VAE(PIXELS, config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            scale = 0.5 if parameter.ndim == 1 else parameter.shape[1] ** -0.5
+            parameter.copy_((scale * torch.randn(parameter.shape)).half())
+    return model.eval().requires_grad_(False)
+
+
+def write_run(run: Path, model: VAE, config: Config = CONFIG) -> Path:
+    run.mkdir(parents=True)
+    write_kept(run, {"config": config.as_dict(), "pixels": PIXELS, "best": model.state_dict(), "history": HISTORY})
+    return run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "tiny", random_vae())
+
+
+@pytest.fixture(scope="module")
+def folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, exported once and only read by the tests."""
+    folder = tmp_path_factory.mktemp("assets") / "tiny"
+    export_run(run, folder, IMAGES, LABELS, seed=4, say=lambda line: None)
+    return folder
+
+
+def test_the_folder_holds_these_files_and_no_sidecar(folder: Path) -> None:
+    assert set(contents(folder)) == {*pretrained.REQUIRED, "manifest.json"}
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("batch", parity.BATCHES)
+def test_files_give_the_numbers_of_torch(folder: Path, batch: int) -> None:
+    ours, theirs = pretrained.load(folder), random_vae()
+    x = binarise(IMAGES[:batch], np.random.default_rng(9))
+    z = np.random.default_rng(batch).standard_normal((batch, 2)).astype(np.float32)
+    for found, expected in zip(ours.encode(x), theirs.encoder(torch.from_numpy(x)), strict=True):
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours.decode(z), theirs.decoder(torch.from_numpy(z)).numpy(), rtol=1e-5, atol=1e-5)
+
+
+def without_weights(blob: bytes) -> bytes:
+    """An ONNX file less its weights, whose random bytes may spell anything."""
+    model = onnx.load_from_string(blob)
+    for tensor in model.graph.initializer:
+        tensor.ClearField("raw_data")
+    return model.SerializeToString()
+
+
+def leaks(blob: bytes) -> list[bytes]:
+    """Traces of the machine, of Python files and of the exporter's notes in a file."""
+    words = (str(ROOT).encode(), b"/work", b"/home", b"site-packages", b".py", b"stack_trace", b"vae.networks")
+    return [word for word in words if word in blob]
+
+
+def test_no_path_of_this_machine_is_in_a_file(folder: Path) -> None:
+    for name, blob in contents(folder).items():
+        assert leaks(without_weights(blob) if name.endswith(".onnx") else blob) == [], name
+
+
+def test_the_search_for_leaks_finds_what_the_exporter_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.networks.stripped", lambda model: model)
+    blob = onnx_bytes(random_vae().decoder, 2, "z", ["logits"])
+    assert {b".py", b"stack_trace", b"vae.networks"} <= set(leaks(without_weights(blob)))
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path, folder: Path, tmp_path: Path) -> None:
+    export_run(run, tmp_path / "tiny", IMAGES, LABELS, seed=4, say=lambda line: None)
+    first, second = contents(folder), contents(tmp_path / "tiny")
+    times = [json.loads(files.pop("manifest.json")).pop("created") for files in (first, second)]
+    assert first == second
+    assert all(time.endswith("+00:00") for time in times)
+
+
+def test_codes_are_the_encoder_of_the_binarised_test_digits(folder: Path) -> None:
+    codes = pretrained.load(folder).codes
+    loc, log_scale = random_vae().encoder(torch.from_numpy(binarise(IMAGES, np.random.default_rng(4))))
+    np.testing.assert_allclose(codes.loc, loc.numpy(), atol=1e-5)
+    np.testing.assert_allclose(codes.log_scale, log_scale.numpy(), atol=1e-5)
+    np.testing.assert_array_equal(codes.label, LABELS)
+
+
+def test_the_manifest_says_what_the_model_is(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert (manifest["format"], manifest["model"], manifest["latent_dim"], manifest["pixels"]) == (1, "tiny", 2, 784)
+    assert manifest["sha256"] == {
+        name: hashlib.sha256(blob).hexdigest() for name, blob in contents(folder).items() if name != "manifest.json"
+    }
+    assert manifest["config"] == CONFIG.as_dict()
+    assert manifest["data"]["seed"] == 4
+    assert manifest["data"]["validation_images"] + manifest["data"]["training_images"] == 60_000
+    assert manifest["parameters"] == {
+        "encoder": (784 + 1) * 12 + 2 * (12 + 1) * 12 + (12 + 1) * 4,
+        "decoder": (2 + 1) * 10 + 4 * (10 + 1) * 10 + (10 + 1) * 784,
+    }
+    assert manifest["training"] == {"epochs": 2, "seconds": 3.0, "best_epoch": 2, "best_validation_elbo": -95.5}
+    assert manifest["test"] == {}
+    assert pretrained.load(folder).history == {"config": CONFIG.as_dict(), "epochs": HISTORY}
+
+
+def test_the_evaluation_becomes_the_test_figures(run: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    assert export.model.evaluation(run, said.append) == {}
+    assert "vae.evaluate" in said.pop()
+    path = write_run(tmp_path / "run", random_vae()) / "evaluation.json"
+    path.write_text('{"elbo": {"value": -101.5}}')
+    assert export.model.evaluation(path.parent, said.append) == {"elbo": {"value": -101.5}}
+    assert said == []
+    os.utime(path, (0, 0))
+    export.model.evaluation(path.parent, said.append)
+    assert "older than the weights" in said.pop()
+    for text in ("{", "[1]"):
+        path.write_text(text)
+        with pytest.raises(ExportError, match=r"evaluation\.json .*vae\.evaluate"):
+            export.model.evaluation(path.parent, said.append)
+
+
+def browser_decoder(blob: bytes) -> tuple[dict[str, Any], Any]:
+    """decoder.bin as its description says, without our packages: the header, and z [n, d] → logits in float64."""
+    length = int.from_bytes(blob[:4], "little")
+    header = json.loads(blob[4 : 4 + length].decode())
+    assert (4 + length) % 4 == 0
+    payload = np.frombuffer(blob, "<f2", offset=4 + length).astype(np.float64)
+    tensors = {}
+    end = 0
+    for tensor in header["tensors"]:
+        assert tensor["offset"] == end
+        end += int(np.prod(tensor["shape"]))
+        tensors[tensor["name"]] = payload[tensor["offset"] : end].reshape(tensor["shape"])
+    assert end == len(payload)
+
+    def layer(name: str, h: np.ndarray) -> np.ndarray:
+        return h @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+
+    def decode(z: np.ndarray) -> np.ndarray:
+        h = layer("first", z)
+        for i in range(header["blocks"]):
+            h = h + layer(f"blocks.{i}.outer", silu(layer(f"blocks.{i}.inner", silu(h))))
+        return layer("last", silu(h))
+
+    return header, decode
+
+
+def silu(h: np.ndarray) -> np.ndarray:
+    return h * sigmoid(h)
+
+
+def test_the_browsers_weights_decode_as_onnxruntime_does(folder: Path) -> None:
+    model = pretrained.load(folder)
+    header, decode = browser_decoder(model.decoder_weights())
+    names = ["first", "blocks.0.inner", "blocks.0.outer", "blocks.1.inner", "blocks.1.outer", "last"]
+    assert [tensor["name"] for tensor in header["tensors"]] == [f"{n}.{p}" for n in names for p in ("weight", "bias")]
+    del header["tensors"]
+    shape = {"latent_dim": 2, "pixels": 784, "width": 10, "blocks": 2}
+    assert header == {"model": "tiny", **shape, "activation": "silu", "dtype": "float16"}
+    z = np.random.default_rng(6).standard_normal((200, 2))
+    np.testing.assert_allclose(decode(z), model.decode(z), atol=1e-5)  # the same weights, to the last bit
+    exact = random_vae().decoder.double()(torch.from_numpy(z)).numpy()
+    np.testing.assert_allclose(decode(z), exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [7e4, float("inf"), float("nan"), 1 / 3])
+def test_a_weight_that_half_precision_does_not_hold_is_refused(value: float) -> None:
+    decoder = random_vae().decoder
+    decoder.trunk.last.weight[3, 4] = value
+    with pytest.raises(ExportError, match=r"half precision does not hold the decoder's last\.weight"):
+        weights.pack(decoder, "tiny")
+
+
+def test_halves_are_stored_only_where_they_are_exact() -> None:
+    decoder = random_vae().decoder
+    decoder.trunk.last.bias[0] = 1 / 3
+    decoder.trunk.first.bias[0] = 7e4
+    blob = onnx_bytes(decoder, 2, "z", ["logits"])
+    stored = {
+        tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(blob).graph.initializer
+    }
+    for name, tensor in decoder.state_dict().items():
+        whole = name in ("trunk.last.bias", "trunk.first.bias")
+        array = stored[name if whole else f"{name}.half"]
+        assert array.dtype == (np.float32 if whole else np.float16)
+        np.testing.assert_array_equal(array.astype(np.float32), tensor.numpy())
+
+
+def sabotaged(blob: bytes) -> bytes:
+    """An ONNX file with 1/512 added to the last bias, which half precision holds."""
+    model = onnx.load_from_string(blob)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "trunk.last.bias.half")
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float16(2**-9), bias.name))
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("wrong", ["encoder.onnx", "decoder.onnx", None])
+def test_what_differs_from_torch_is_refused_and_the_old_folder_stays(
+    run: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str | None
+) -> None:
+    files = contents(folder)
+    if wrong:
+        files[wrong] = sabotaged(files[wrong])
+    traced = {Encoder: "encoder.onnx", Decoder: "decoder.onnx"}
+    monkeypatch.setattr(export.model, "onnx_bytes", lambda network, *rest: files[traced[type(network)]])
+    target = tmp_path / "assets" / "tiny"
+    target.mkdir(parents=True)
+    (target / "manifest.json").write_text("the old one")
+    if wrong is None:  # without the sabotage the same steps succeed
+        export_run(run, target, IMAGES, LABELS, say=lambda line: None)
+        assert pretrained.load(target).model_id == "tiny"
+    else:
+        with pytest.raises(ExportError, match=r"differ from torch \(q \d.*allowed.*nothing was written") as caught:
+            export_run(run, target, IMAGES, LABELS, say=lambda line: None)
+        assert "\n" not in str(caught.value)
+        assert contents(target) == {"manifest.json": b"the old one"}
+    assert [path.name for path in target.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(parity.Parity)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2e-3])
+def test_each_difference_alone_is_enough_to_refuse(field: str, value: float) -> None:
+    parity.require(parity.LIMITS)
+    with pytest.raises(ExportError, match="differ from torch"):
+        parity.require(dataclasses.replace(parity.LIMITS, **{field: value}))
+
+
+def test_a_network_that_gives_no_number_is_refused(folder: Path) -> None:
+    model = random_vae()
+    model.encoder.trunk.last.bias[0] = float("nan")
+    x = binarise(IMAGES, np.random.default_rng(0))
+    found = parity.compare(model, pretrained.load(folder), x, np.random.default_rng(0))
+    with pytest.raises(ExportError, match="differ from torch"):
+        parity.require(found)
+
+
+def test_images_of_another_size_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="784 pixels, the test images have 49"):
+        export_run(run, tmp_path / "tiny", IMAGES[:, :49], LABELS, say=lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_publishing_replaces_a_folder_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "assets" / "m"
+    seen: list[dict[str, bytes]] = []
+    publish({"a": b"1", "b": b"2"}, folder, lambda part: seen.append(contents(part)))
+    publish({"a": b"3"}, folder, lambda part: seen.append(contents(part)))
+    assert seen == [{"a": b"1", "b": b"2"}, {"a": b"3"}]
+    assert contents(folder) == {"a": b"3"}
+    assert [path.name for path in folder.parent.iterdir()] == ["m"]
+
+
+def test_a_swap_that_breaks_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "m"
+    publish({"a": b"old"}, folder, lambda part: None)
+    rename = Path.rename
+
+    def breaking(self: Path, target: Path) -> Path:
+        if self.name == ".m.part":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", breaking)
+    with pytest.raises(ExportError, match=r"cannot be written \(No space left on device\)"):
+        publish({"a": b"new"}, folder, lambda part: None)
+    assert contents(folder) == {"a": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_what_a_kill_within_the_swap_left_is_put_back_first(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    publish({"a": b"old"}, folder, lambda part: None)
+    folder.rename(tmp_path / ".m.old.part")
+
+    def failing(part: Path) -> None:
+        raise ExportError("differs")
+
+    with pytest.raises(ExportError, match="differs"):
+        publish({"a": b"new"}, folder, failing)
+    assert contents(folder) == {"a": b"old"}
+
+
+def test_an_archive_of_arrays_has_no_time_in_it() -> None:
+    arrays = {"a": np.arange(5.0), "b": np.eye(2, dtype=np.float32)}
+    assert npz_bytes(arrays) == npz_bytes(copy.deepcopy(arrays))
+    assert (1980).to_bytes(2, "little") not in npz_bytes({})
+
+
+def test_the_command_exports_the_real_test_digits(
+    run: Path, tmp_path: Path, mnist_test: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(run), "--as", "z2", "--assets", str(tmp_path)]) == 0
+    said = capfd.readouterr()
+    assert "compared with torch" in said.out
+    assert said.err == ""
+    assert pretrained.available(tmp_path) == ("z2",)
+    assert pretrained.load("z2", tmp_path).codes.loc.shape == (10_000, 2)
+
+
+def test_faults_of_the_command_are_one_line(
+    run: Path, tmp_path: Path, mnist_test: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--as", "z2", "--assets", str(tmp_path)]
+    for arguments, words in (
+        ([str(tmp_path / "none"), *rest], "model.pt is missing"),
+        ([str(run), *rest, "--data-dir", str(tmp_path)], "is missing"),
+    ):
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert words in error
+    for wrong in (["--as", "../z2"], ["--as", ""], ["--as", "Z2"], ["--as", "z2", "--seed", "-1"]):
+        with pytest.raises(SystemExit) as caught:
+            main([str(run), *wrong])
+        assert caught.value.code == 2
+
+
+def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"model\.pt is missing"):
+        load_run(tmp_path)
