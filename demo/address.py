@@ -92,8 +92,8 @@ def restore(fields: Sequence[Field]) -> list[str]:
                     f"The link asks for {field.key} = “{_short(query[field.key])}”; it must be {error}. "
                     "Shown without it."
                 )
-        if field.key not in state:
-            state[field.key] = kept.get(field.key, field.default)
+        # Written even where it stands already: a widget of this key on the page before takes its value along when it goes.
+        state[field.key] = state[field.key] if field.key in state else kept.get(field.key, field.default)
     return complaints
 
 

@@ -123,7 +123,7 @@ class Elbo:
 
 
 def elbo(decode: Decode, x: NDArray, loc: Array, log_scale: Array, *, order: int = 20) -> Elbo:
-    """The bound with E_q[log p(x|z)] by Gauss–Hermite, order^d decodings, and the KL in closed form. loc, log_scale [d]."""
+    """The bound: E_q[log p(x|z)] by Gauss–Hermite, order^d decodings, the KL in closed form. loc, log_scale [d]."""
     loc, scale = np.asarray(loc, np.float64), np.exp(np.asarray(log_scale, np.float64))
     nodes, weights = gauss_hermite(order, len(loc))
     reconstruction = weights @ log_bernoulli(x, decode(loc + scale * nodes))

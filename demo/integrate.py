@@ -125,9 +125,10 @@ class Cells:
 class AdaptiveIntegral:
     """log ∫ f, the squares it was summed over, the relative change at the last refinement, and the points evaluated.
 
-    `error` is what the last round of quartering moved, square by square, as a share of ∫ f: a cautious measure, since the quarters
-    are far more accurate than the squares they replace. Near zero it is also the error of log ∫ f in nats. It is
-    blind to a ridge so thin that it falls between the nodes of every square (below a twentieth of a square's width).
+    `error` is what the last round of quartering moved, square by square, as a share of ∫ f: a cautious
+    measure, since the quarters are far more accurate than the squares they replace. Near zero it is also the error
+    of log ∫ f in nats. It is blind to what falls between all nodes of a square: ridges thinner than about a
+    twentieth of its width.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""Every density integrates to 1 with its constant, and each closed form agrees with a computation that does not share it."""
+"""Every density integrates to 1 with its constant, and each closed form agrees with another computation."""
 
 from __future__ import annotations
 

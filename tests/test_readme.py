@@ -54,8 +54,8 @@ def results(text: str) -> str:
 
 
 def wanted(files: list[str]) -> set[str]:
-    """Every top-level file and folder, and every module and folder of demo/."""
-    top = {name.split("/")[0] + "/" * ("/" in name) for name in files}
+    """Every top-level file and folder but the README itself, and every module and folder of demo/."""
+    top = {name.split("/")[0] + "/" * ("/" in name) for name in files} - {"README.md"}
     demo = [name.split("/") for name in files if name.startswith("demo/") and not name.endswith("/__init__.py")]
     return top | {"/".join(parts[:2]) + "/" * (len(parts) > 2) for parts in demo}
 
@@ -73,7 +73,9 @@ def test_the_tree_names_nothing_that_is_not_there() -> None:
 def test_a_tree_is_read_as_it_is_drawn() -> None:
     text = f"| `a.py` | `b.py` |\n| where | `c.py` |\n{readme.BEGIN}\n| `z2` | 2 |\n{readme.END}\n| `d/` | x |\n"
     assert named(text) == {"a.py", "d/"}
-    assert wanted(["LICENSE", "a/b.py", "demo/__init__.py", "demo/x.py", "demo/pages/y.py", ".ci/run"]) == {
+    assert wanted(
+        ["LICENSE", "README.md", "a/b.py", "demo/__init__.py", "demo/x.py", "demo/pages/y.py", ".ci/run"]
+    ) == {
         "LICENSE",
         "a/",
         ".ci/",
