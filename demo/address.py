@@ -92,7 +92,7 @@ def restore(fields: Sequence[Field]) -> list[str]:
                     f"The link asks for {field.key} = “{_short(query[field.key])}”; it must be {error}. "
                     "Shown without it."
                 )
-        # Written even where it stands already: a widget of this key on the page before takes its value along when it goes.
+        # Written even where it stands already: a widget of this key on the page before takes it along as it goes.
         state[field.key] = state[field.key] if field.key in state else kept.get(field.key, field.default)
     return complaints
 

@@ -7,6 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from demo import digits, evidence, mnist, pretrained
+from demo.derivation import Given, Step, derive
 from demo.evidence import Account, DecoderTable, Window, account
 from demo.pretrained import PretrainedVAE
 
@@ -50,3 +51,13 @@ def posterior_window(model_id: str, x: bytes) -> Window:
     vae = model(model_id)
     loc, log_scale = vae.encode(pixels[None])
     return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc[0], log_scale[0])
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def derivation_at(model_id: str, x: bytes) -> tuple[Given, tuple[Step, ...]]:
+    """All lines of the derivation at q's mean, and what they used, for one x given as 784 bytes of 0 and 1."""
+    vae = model(model_id)
+    pixels = np.frombuffer(x, np.uint8)
+    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
+    given = Given(table(model_id), vae.decode, pixels, loc, log_scale, z=loc)
+    return given, derive(given)

@@ -42,7 +42,7 @@ def export_run(run: Path, folder: Path, images: Images, labels: Images, seed: in
     if images.shape[1] != (pixels := model.decoder.trunk.last.out_features):
         raise ExportError(f"{run} is of images of {pixels} pixels, the test images have {images.shape[1]}; mind both")
     x = binarise(images, np.random.default_rng(seed))
-    files = build(model, folder.name, x, labels, config, history, say)
+    files = build(run, model, folder.name, x, labels, config, history, say)
     about = describe(run, model, config, history, images, seed, say)
     files[MANIFEST] = _json_bytes(
         {"format": FORMAT, "model": folder.name, "latent_dim": config.latent_dim, "pixels": pixels}
@@ -62,7 +62,14 @@ def export_run(run: Path, folder: Path, images: Images, labels: Images, seed: in
 
 
 def build(
-    model: VAE, model_id: str, x: NDArray[np.float32], labels: Images, config: Config, history: History, say: Say
+    run: Path,
+    model: VAE,
+    model_id: str,
+    x: NDArray[np.float32],
+    labels: Images,
+    config: Config,
+    history: History,
+    say: Say,
 ) -> dict[str, bytes]:
     """Every file but the manifest, by name. x [N, pixels] in {0, 1} are the binarised test digits."""
     files: dict[str, bytes] = {}
@@ -79,7 +86,8 @@ def build(
     add(WEIGHTS, weights.pack(model.decoder, model_id))
     add(CODES, npz_bytes(codes(networks, x, labels)))
     if latent_dim == 2:
-        add(ATLAS, npz_bytes(atlas.build(networks.encode, networks.decode)))
+        store = run / ATLAS
+        add(ATLAS, npz_bytes(atlas.kept(store, files[ENCODER], files[DECODER], networks.encode, networks.decode)))
     add(HISTORY, _json_bytes({"config": config.as_dict(), "epochs": history}))
     return files
 

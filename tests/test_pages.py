@@ -69,7 +69,7 @@ def choose(app: AppTest, kind: str, index: int, option: int) -> None:
         widget.select_index(option) if kind == "selectbox" else widget.set_value(("sample", "drawing", "test")[option])
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sorted(set(FILES) - {"enemy", "derivation"}))  # those have files of their own
 def test_every_widget_of_a_page_can_be_moved(name: str) -> None:
     app = open_page(name)
     for what, move in moves(app):
@@ -78,8 +78,6 @@ def test_every_widget_of_a_page_can_be_moved(name: str) -> None:
             checked(app.run())
         except AssertionError as error:
             raise AssertionError(f"after {what}: {error}") from error
-        if len(moves(app)) == 0:
-            break
 
 
 @pytest.mark.parametrize("name", FILES)

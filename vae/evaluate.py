@@ -118,7 +118,7 @@ def _save_npz(path: Path, arrays: dict[str, Any]) -> None:
 
 
 METHODS = {
-    "log_p_x": "adaptive Gauss–Legendre quadrature over the latent plane",
+    "log_p_x": "adaptive quadrature over the latent plane",
     "importance_weighted": "importance-weighted bound, proposal q(z|x)",
     "elbo": "ELBO, closed-form KL",
     "reconstruction": "E_q[log p(x|z)]",

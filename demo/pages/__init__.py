@@ -23,5 +23,7 @@ PAGES = (
     Page("home", "Home", ""),
     Page("sample", "Sample", "sample"),
     Page("interpolate", "Interpolate", "interpolate"),
+    Page("enemy", "The enemy", "enemy"),
     Page("evidence", "Evidence", "evidence"),
+    Page("derivation", "Derivation", "derivation"),
 )

@@ -63,7 +63,7 @@ def show_account(model_id: str, x: NDArray[np.uint8]) -> None:
         \end{{aligned}}"""
     )
     numbers = (
-        ("log p(x), nats", layout.nats(exact.log_p_x), "By adaptive Gauss–Legendre quadrature over the whole plane."),
+        ("log p(x), nats", layout.nats(exact.log_p_x), "By adaptive quadrature over the whole plane."),
         ("ELBO, nats", layout.nats(exact.elbo.value), "Gauss–Hermite for the reconstruction, closed form for the KL."),
         ("gap, nats", layout.nats(exact.gap), "KL from q to the true posterior, by a trapezoidal rule around q."),
         ("left over, nats", layout.small(exact.residual), "log p(x) − ELBO − gap: three rules, no shared nodes."),
