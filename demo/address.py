@@ -55,7 +55,7 @@ def real(least: float, most: float) -> Callable[[str], float]:
 
     def read(text: str) -> float:
         try:
-            value = float(text)
+            value = float(text) if text.isascii() and "_" not in text else float("nan")
         except ValueError:
             value = float("nan")
         if not least <= value <= most:

@@ -66,7 +66,7 @@ def choose(app: AppTest, kind: str, index: int, option: int) -> None:
         ]
         widget.set_value(values[option])
     else:
-        widget.select_index(option) if kind == "selectbox" else widget.set_value(("sample", "drawing", "test")[option])
+        widget.set_value(((*"0123456789", "prior") if kind == "selectbox" else ("sample", "drawing", "test"))[option])
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"enemy", "derivation"}))  # those have files of their own
@@ -86,7 +86,7 @@ def test_nonsense_in_a_link_gets_a_sentence_and_the_page(name: str, nonsense: st
     keys = ("model", "seed", "n", "shown", "picked", "a", "b", "a_n", "route", "steps", "t", "x", "digit", "bits", "z1")
     app = open_page(name, **dict.fromkeys(keys, nonsense))
     assert app.title
-    assert len(app.info) >= 1
+    assert len(app.info) >= 1 or (name, nonsense) == ("home", "-1"), "a place on the plane is no nonsense"
     assert all("The link asks for" in note.value and "<" not in note.value for note in app.info)
 
 

@@ -1,4 +1,4 @@
-"""Home: the plane of digits under the visitor's hand, the identity under it, and three ways on."""
+"""Home: the plane of digits under the visitor's hand, the identity under it, and four ways on."""
 
 import streamlit as st
 
@@ -32,7 +32,8 @@ with layout.frame(
     ways = {
         "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
         "interpolate": ("Walk between two digits", "Pick two ends, scrub along the way, take the film home."),
-        "evidence": ("Face the enemy", "Draw a digit; see log p(x) computed, the bound, and the gap between them."),
+        "enemy": ("Face the enemy", "An integral: easy in one dimension, out of reach in many. Try both."),
+        "evidence": ("Beat it once", "Draw a digit; see log p(x) computed, the bound, and the gap between them."),
     }
     pages = {page.name: page for page in PAGES}
     for column, (name, (label, promise)) in zip(st.columns(len(ways)), ways.items(), strict=True):
