@@ -549,7 +549,7 @@ def test_the_trained_models_importance_bound_agrees_with_quadrature(
         assert sampled.value == pytest.approx(elbo(z2.decode, x, loc, log_scale).value, abs=4.5 * error)
 
 
-@pytest.mark.xfail(reason="order 20 and half-σ steps are too coarse where q is far wider than the posterior's detail")
+@pytest.mark.xfail(reason="128 Gauss–Hermite nodes a side are too few for a q far wider than the decoder's detail")
 def test_the_trained_models_account_of_a_blank_image_balances(
     z2: pretrained.PretrainedVAE, z2_table: DecoderTable
 ) -> None:
