@@ -24,7 +24,7 @@ def table(model_id: str) -> DecoderTable:
     return DecoderTable.build(model(model_id).decode)
 
 
-@st.cache_data(show_spinner=False, max_entries=512)
+@st.cache_data(show_spinner="Integrating over the latent plane …", max_entries=512)
 def exact_account(model_id: str, x: bytes) -> Account:
     """log p(x), ELBO and gap of one x, given as 784 bytes of 0 and 1."""
     pixels = np.frombuffer(x, np.uint8)

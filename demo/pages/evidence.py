@@ -15,6 +15,7 @@ FIELDS = (
     address.Field("bits", "", address.bits),
 )
 SOURCES = {"sample": "the model imagines one", "drawing": "you draw one", "test": "a test digit"}
+UNSETTLED = 2e-3  # nats; the last refinement is asked to move less than half of it
 state = st.session_state
 
 
@@ -71,6 +72,11 @@ def show_account(model_id: str, x: NDArray[np.uint8]) -> None:
     with st.container(horizontal=True, gap="large"):
         for label, shown, words in numbers:
             st.metric(label, shown, help=words, width="content")
+    if max(exact.evidence.error, abs(exact.residual)) > UNSETTLED:
+        st.info(
+            "This x is so unlike a digit that the rules have not settled: refining the integral once more moved it by "
+            f"{layout.small(exact.evidence.error)}, and {layout.small(exact.residual)} nats are left over."
+        )
     theme = layout.theme()
     st.plotly_chart(
         figures.account_bar(exact.log_p_x, exact.elbo.value, exact.gap, theme),
