@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,6 @@ from vae.checkpoint import TrainingError, load_run, write_kept
 from vae.config import Config
 from vae.networks import VAE, Decoder, Encoder
 
-pytestmark = pytest.mark.usefixtures("small_atlas")
-
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS = 784
 CONFIG = Config(
@@ -42,10 +41,12 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (300, PIXELS), np.uint8)
 LABELS = (np.arange(300) % 10).astype(np.uint8)
 
 
-@pytest.fixture
-def small_atlas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An atlas of 3 × 3 nodes: the real one takes minutes."""
-    monkeypatch.setattr(export.atlas, "NODES", 3)
+@pytest.fixture(scope="module", autouse=True)
+def small_atlas() -> Iterator[None]:
+    """An atlas of 3 × 3 nodes: the real one takes minutes. Of the module's scope, as its exported run is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export.atlas, "NODES", 3)
+        yield
 
 
 def random_vae(config: Config = CONFIG, seed: int = 0) -> VAE:
@@ -83,7 +84,7 @@ def folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_folder_holds_these_files_and_no_sidecar(folder: Path) -> None:
-    assert set(contents(folder)) == {*pretrained.REQUIRED, "manifest.json"}
+    assert set(contents(folder)) == {*pretrained.REQUIRED, pretrained.ATLAS, "manifest.json"}
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
