@@ -21,7 +21,7 @@ from demo.evidence import Decode, DecoderTable, account
 from vae.checkpoint import write_atomically
 
 HALF_WIDTH = 3.0  # of the plane the page shows
-NODES = 61
+NODES = 41
 
 Encode = Callable[[ArrayLike], tuple[NDArray, NDArray]]
 
