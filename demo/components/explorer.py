@@ -58,15 +58,18 @@ def explorer(
     place = held(key, in_box(z), model_id, in_box)
     _element(
         key=key,
-        data={
-            "slot": key,
-            "number": place.number,
-            "base": list(place.base),
-            "model": model_id,
-            "tables": tables,
-            "tour": tour,
-            "colours": {name: list(pair) for name, pair in pairs.items()},
-        },
+        # In a tuple: in a bare dict Streamlit looks for data frames and imports pandas for it, 0.9 s of the first run.
+        data=(
+            {
+                "slot": key,
+                "number": place.number,
+                "base": list(place.base),
+                "model": model_id,
+                "tables": tables,
+                "tour": tour,
+                "colours": {name: list(pair) for name, pair in pairs.items()},
+            },
+        ),
         on_held_change=lambda: None,
     )
     return place.value

@@ -422,7 +422,7 @@ function create(parentElement) {
 
 export default function ({ data, parentElement, setStateValue }) {
   parentElement.explorer ??= create(parentElement);
-  parentElement.explorer.update(data, setStateValue);
+  parentElement.explorer.update(data[0], setStateValue);
   return () => {
     parentElement.explorer?.destroy();
     delete parentElement.explorer;
