@@ -5,6 +5,8 @@ Every plane is drawn to one scale on both axes, and every figure takes its colou
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -14,27 +16,29 @@ from demo.colours import INK, PAPER, palette
 FONT = '"Source Sans", sans-serif'
 
 
-def _base(theme: str | None, height: int) -> go.Figure:
-    ink = INK["dark" if theme == "dark" else "light"]
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 48, "r": 12, "t": 12, "b": 44},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 14, "color": ink},
-        showlegend=False,
-        dragmode=False,
-        hoverlabel={"font": {"family": FONT}},
-    )
+def _layout(theme: str | None, height: int) -> dict[str, Any]:
+    """What all figures share: no paper of their own, the site's type and ink, quiet axes."""
     faint = "rgba(128,128,128,0.25)"
-    figure.update_xaxes(
-        showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True
-    )
-    figure.update_yaxes(
-        showgrid=False, zeroline=False, linecolor=faint, ticks="outside", tickcolor=faint, fixedrange=True
-    )
-    return figure
+    axis = {
+        "showgrid": False, "zeroline": False, "linecolor": faint, "ticks": "outside", "tickcolor": faint,
+        "fixedrange": True,
+    }  # fmt: skip
+    return {
+        "height": height,
+        "margin": {"l": 48, "r": 12, "t": 12, "b": 44},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 14, "color": INK["dark" if theme == "dark" else "light"]},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"font": {"family": FONT}},
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+    }
+
+
+def _base(theme: str | None, height: int) -> go.Figure:
+    return go.Figure(layout=_layout(theme, height))
 
 
 def _plane(theme: str | None, height: int) -> go.Figure:
@@ -51,36 +55,45 @@ def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArra
 
 
 def latent_scatter(z: NDArray, picked: int, theme: str | None, height: int = 360) -> go.Figure:
-    """Draws z [n, 2] of the prior on its plane, the prior's circles at 1σ, 2σ, 3σ, and the picked point ringed."""
+    """Draws z [n, 2] of the prior on its plane, the prior's circles at 1σ, 2σ, 3σ, and the picked point ringed.
+
+    Made in one go: it is rebuilt at every click, and each later change of a Figure costs milliseconds.
+    """
     colour = palette(theme)
-    figure = _plane(theme, height)
-    for radius in (1, 2, 3):
-        ring = ellipse(np.zeros(2), np.ones(2), radius)
-        figure.add_scatter(
-            x=ring[:, 0], y=ring[:, 1], mode="lines", line={"color": colour["prior"], "width": 1}, hoverinfo="skip"
-        )
-        figure.add_annotation(
-            x=0, y=radius, text=f"{radius}σ", showarrow=False, yshift=8, font={"size": 12, "color": colour["prior"]}
-        )
-    figure.add_scatter(
-        x=z[:, 0],
-        y=z[:, 1],
-        mode="markers",
-        marker={"color": colour["z"], "size": 6, "opacity": 0.75},
-        customdata=np.arange(1, len(z) + 1),
-        hovertemplate="sample %{customdata}<br>z = (%{x:.2f}, %{y:.2f})<extra></extra>",
-    )
-    figure.add_scatter(
-        x=z[picked : picked + 1, 0],
-        y=z[picked : picked + 1, 1],
-        mode="markers",
-        marker={"color": "rgba(0,0,0,0)", "size": 16, "line": {"color": colour["z"], "width": 2.5}},
-        hoverinfo="skip",
-    )
+    rings = np.concatenate([np.vstack([ellipse(np.zeros(2), np.ones(2), r), [np.nan, np.nan]]) for r in (1, 2, 3)])
     reach = max(3.4, float(np.abs(z).max()) + 0.2)
-    figure.update_xaxes(range=[-reach, reach])
-    figure.update_yaxes(range=[-reach, reach])
-    return figure
+    traces = [
+        {
+            "type": "scatter", "x": rings[:, 0], "y": rings[:, 1], "mode": "lines", "hoverinfo": "skip",
+            "line": {"color": colour["prior"], "width": 1},
+        },
+        {
+            "type": "scatter", "x": z[:, 0], "y": z[:, 1], "mode": "markers",
+            "marker": {"color": colour["z"], "size": 6, "opacity": 0.75},
+            "customdata": np.arange(1, len(z) + 1),
+            "hovertemplate": "sample %{customdata}<br>z = (%{x:.2f}, %{y:.2f})<extra></extra>",
+        },
+        {
+            "type": "scatter", "x": z[picked : picked + 1, 0], "y": z[picked : picked + 1, 1], "mode": "markers",
+            "marker": {"color": "rgba(0,0,0,0)", "size": 16, "line": {"color": colour["z"], "width": 2.5}},
+            "hoverinfo": "skip",
+        },
+    ]  # fmt: skip
+    labels = [
+        {
+            "x": 0,
+            "y": r,
+            "text": f"{r}σ",
+            "showarrow": False,
+            "yshift": 8,
+            "font": {"size": 12, "color": colour["prior"]},
+        }
+        for r in (1, 2, 3)
+    ]
+    layout = _layout(theme, height) | {"annotations": labels}
+    layout["xaxis"] |= {"title": {"text": "z₁"}, "constrain": "domain", "range": [-reach, reach]}
+    layout["yaxis"] |= {"title": {"text": "z₂"}, "constrain": "domain", "range": [-reach, reach], "scaleanchor": "x"}
+    return go.Figure(traces, layout)
 
 
 def posterior_map(
