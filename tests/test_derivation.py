@@ -250,7 +250,7 @@ def stroke() -> NDArray[np.uint8]:
         "sample 2",
         "stroke",
         "noise",
-        pytest.param("full ink", marks=pytest.mark.xfail(reason="log_evidence is 6e-3 nat off for it", strict=False)),
+        "full ink",
         "blank",
     ],
 )

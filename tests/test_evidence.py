@@ -539,14 +539,20 @@ def test_the_trained_models_accounts_balance(
 def test_the_trained_models_importance_bound_agrees_with_quadrature(
     z2: pretrained.PretrainedVAE, z2_table: DecoderTable, mnist_test: tuple[np.ndarray, np.ndarray]
 ) -> None:
+    """Where q finds the posterior, that is: gap below 2 nats. A q that sits on a lesser mode gives a mere bound, nats
+    below log p(x), and its effective sample size may look well."""
+    trusted = 0
     for seed, x in enumerate(images_of_z2(z2, mnist_test[0])):
         loc, log_scale = (v[0].astype(np.float64) for v in z2.encode(x[None].astype(np.float32)))
         draws = draw(z2.decode, x, loc, log_scale, 5000, np.random.default_rng(seed))
         bound, value = importance_bound(draws), log_evidence(z2_table, z2.decode, x).value
         assert bound.value <= value + 3 * bound.standard_error + 1e-3
-        assert bound.value == pytest.approx(value, abs=max(0.1, 4 * bound.standard_error))
+        if value - elbo(z2.decode, x, loc, log_scale).value < 2:
+            trusted += 1
+            assert bound.value == pytest.approx(value, abs=max(0.1, 4 * bound.standard_error))
         sampled, error = elbo_monte_carlo(draws, loc, log_scale)
         assert sampled.value == pytest.approx(elbo(z2.decode, x, loc, log_scale).value, abs=4.5 * error)
+    assert trusted >= 3
 
 
 @pytest.mark.xfail(reason="128 Gauss–Hermite nodes a side are too few for a q far wider than the decoder's detail")
