@@ -67,12 +67,12 @@ def models() -> tuple[str, ...]:
     return found
 
 
-def planar_models() -> tuple[str, ...]:
-    """Those with two latent dimensions, where log p(x) can be computed."""
-    found = tuple(model_id for model_id in models() if open_model(model_id).latent_dim == 2)
-    if not found:
-        stop("This page needs a model of two latent dimensions; export one with “python -m export RUN --as z2”.")
-    return found
+def planar_model() -> str:
+    """The first with two latent dimensions, where log p(x) can be computed; no other is opened for it."""
+    for model_id in models():
+        if open_model(model_id).latent_dim == 2:
+            return model_id
+    stop("This page needs a model of two latent dimensions; export one with “python -m export RUN --as z2”.")
 
 
 def open_model(model_id: str) -> PretrainedVAE:

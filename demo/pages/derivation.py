@@ -132,7 +132,7 @@ with layout.frame(
     "computed for one $x$, by code of its own, and must agree with the line it follows.",
 ):
     layout.complain(address.restore(FIELDS))
-    model_id = layout.planar_models()[0]
+    model_id = layout.planar_model()
     vae = layout.open_model(model_id)
     pictured, chosen = st.columns([2, 3], gap="small")
     with chosen:

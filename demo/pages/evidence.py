@@ -104,7 +104,7 @@ with layout.frame(
     "article’s identity can be checked: the evidence is the bound plus the gap.",
 ):
     layout.complain(address.restore(FIELDS))
-    model_id = layout.planar_models()[0]
+    model_id = layout.planar_model()
     left, right = st.columns([2, 5], gap="large")
     with left:
         st.radio("An x to explain", tuple(SOURCES), key="x", format_func=SOURCES.__getitem__)

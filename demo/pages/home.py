@@ -20,7 +20,7 @@ with layout.frame(
 ):
     linked = bool(st.query_params)
     layout.complain(address.restore(FIELDS))
-    model_id = layout.planar_models()[0]
+    model_id = layout.planar_model()
     vae = layout.open_model(model_id)
     weights(model_id, vae.decoder_weights())
     state = st.session_state
