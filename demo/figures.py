@@ -54,48 +54,6 @@ def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArra
     return np.asarray(loc) + radius * np.asarray(scale) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def latent_scatter(z: NDArray, picked: int, theme: str | None, height: int = 360) -> go.Figure:
-    """Draws z [n, 2] of the prior on its plane, the prior's circles at 1σ, 2σ, 3σ, and the picked point ringed.
-
-    Made in one go: it is rebuilt at every click, and each later change of a Figure costs milliseconds.
-    """
-    colour = palette(theme)
-    rings = np.concatenate([np.vstack([ellipse(np.zeros(2), np.ones(2), r), [np.nan, np.nan]]) for r in (1, 2, 3)])
-    reach = max(3.4, float(np.abs(z).max()) + 0.2)
-    traces = [
-        {
-            "type": "scatter", "x": rings[:, 0], "y": rings[:, 1], "mode": "lines", "hoverinfo": "skip",
-            "line": {"color": colour["prior"], "width": 1},
-        },
-        {
-            "type": "scatter", "x": z[:, 0], "y": z[:, 1], "mode": "markers",
-            "marker": {"color": colour["z"], "size": 6, "opacity": 0.75},
-            "customdata": np.arange(1, len(z) + 1),
-            "hovertemplate": "sample %{customdata}<br>z = (%{x:.2f}, %{y:.2f})<extra></extra>",
-        },
-        {
-            "type": "scatter", "x": z[picked : picked + 1, 0], "y": z[picked : picked + 1, 1], "mode": "markers",
-            "marker": {"color": "rgba(0,0,0,0)", "size": 16, "line": {"color": colour["z"], "width": 2.5}},
-            "hoverinfo": "skip",
-        },
-    ]  # fmt: skip
-    labels = [
-        {
-            "x": 0,
-            "y": r,
-            "text": f"{r}σ",
-            "showarrow": False,
-            "yshift": 8,
-            "font": {"size": 12, "color": colour["prior"]},
-        }
-        for r in (1, 2, 3)
-    ]
-    layout = _layout(theme, height) | {"annotations": labels}
-    layout["xaxis"] |= {"title": {"text": "z₁"}, "constrain": "domain", "range": [-reach, reach]}
-    layout["yaxis"] |= {"title": {"text": "z₂"}, "constrain": "domain", "range": [-reach, reach], "scaleanchor": "x"}
-    return go.Figure(traces, layout)
-
-
 def posterior_map(
     axis1: NDArray,
     axis2: NDArray,

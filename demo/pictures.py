@@ -53,6 +53,16 @@ def html_digit(image: ArrayLike, alt: str, theme: str | None, width: int = 168) 
     )
 
 
+def html_digits(pictures: Sequence[tuple[ArrayLike, str, str]], theme: str | None, width: int = 120) -> str:
+    """Digits in a row, each (image [784], alt, words beneath), as one piece of HTML. The texts must be our own words."""
+    figures = "".join(
+        f'<figure style="margin:0">{html_digit(image, alt, theme, width)}'
+        f'<figcaption style="font-size:.875rem;opacity:.7;padding-top:.25rem">{words}</figcaption></figure>'
+        for image, alt, words in pictures
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.75rem 1rem">{figures}</div>'
+
+
 def grid_side(n: int) -> int:
     """Columns of the squarest grid that holds n digits."""
     return int(np.ceil(np.sqrt(n)))

@@ -96,7 +96,8 @@ def send(at: AppTest, number: object, value: object, key: str = "g") -> None:
 
 def sent(at: AppTest) -> dict[str, Any]:
     """What the browser was last given."""
-    return json.loads(at.get("bidi_component")[0].proto.json)
+    (data,) = json.loads(at.get("bidi_component")[0].proto.json)
+    return data
 
 
 @pytest.mark.parametrize("app", [naive, echoing])

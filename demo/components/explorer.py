@@ -17,7 +17,7 @@ import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
 from demo import colours as hues
-from demo.components import bundle, style
+from demo.components import bundle, sealed, style
 from demo.components.held import held
 from demo.components.weights import shelve
 
@@ -58,8 +58,7 @@ def explorer(
     place = held(key, in_box(z), model_id, in_box)
     _element(
         key=key,
-        # In a tuple: in a bare dict Streamlit looks for data frames and imports pandas for it, 0.9 s of the first run.
-        data=(
+        data=sealed(
             {
                 "slot": key,
                 "number": place.number,
@@ -68,7 +67,7 @@ def explorer(
                 "tables": tables,
                 "tour": tour,
                 "colours": {name: list(pair) for name, pair in pairs.items()},
-            },
+            }
         ),
         on_held_change=lambda: None,
     )

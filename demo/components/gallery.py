@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo.components import bundle, style
+from demo.components import bundle, sealed, style
 from demo.components.held import held
 
 MOST = 100
@@ -51,15 +51,17 @@ def gallery(
     choice = held(key, int(picked), hashlib.blake2b(pixels, digest_size=8).hexdigest(), read)
     _element(
         key=key,
-        data={
-            "slot": key,
-            "number": choice.number,
-            "base": choice.base,
-            "images": b64encode(pixels).decode("ascii"),
-            "label": label,
-            "noun": noun,
-            "captions": None if captions is None else [str(caption) for caption in captions],
-        },
+        data=sealed(
+            {
+                "slot": key,
+                "number": choice.number,
+                "base": choice.base,
+                "images": b64encode(pixels).decode("ascii"),
+                "label": label,
+                "noun": noun,
+                "captions": None if captions is None else [str(caption) for caption in captions],
+            }
+        ),
         on_held_change=lambda: None,
     )
     return choice.value

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo.components import bundle, style
+from demo.components import bundle, sealed, style
 from demo.components.held import held
 
 PIXELS = 784
@@ -23,7 +23,9 @@ def pad(*, key: str, bits: NDArray | None = None) -> NDArray[np.uint8] | None:
     Raises ValueError for bits of another shape or with other values.
     """
     drawn = held(key, None if bits is None else _packed(bits), "a drawing", _checked)
-    _element(key=key, data={"slot": key, "number": drawn.number, "base": drawn.base}, on_held_change=lambda: None)
+    _element(
+        key=key, data=sealed({"slot": key, "number": drawn.number, "base": drawn.base}), on_held_change=lambda: None
+    )
     return None if drawn.value is None else np.unpackbits(np.frombuffer(b64decode(drawn.value), np.uint8))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
 from demo import colours
-from demo.components import bundle, style
+from demo.components import bundle, sealed, style
 from demo.components.held import held
 
 MOST_FRAMES = 241
@@ -56,17 +56,19 @@ def player(
     place = held(key, on_a_frame(float(t)), hashlib.blake2b(pixels, digest_size=8).hexdigest(), on_a_frame)
     _element(
         key=key,
-        data={
-            "slot": key,
-            "number": place.number,
-            "base": place.base,
-            "frames": b64encode(pixels).decode("ascii"),
-            "log_p_z": density.round(4).tolist(),
-            "labels": [str(label) for label in labels],
-            "path": None if route is None else route.round(4).tolist(),
-            "background": None if dots is None else b64encode(dots.astype("<f4").tobytes()).decode("ascii"),
-            "prior": [colours.LIGHT["prior"], colours.DARK["prior"]],
-        },
+        data=sealed(
+            {
+                "slot": key,
+                "number": place.number,
+                "base": place.base,
+                "frames": b64encode(pixels).decode("ascii"),
+                "log_p_z": density.round(4).tolist(),
+                "labels": [str(label) for label in labels],
+                "path": None if route is None else route.round(4).tolist(),
+                "background": None if dots is None else b64encode(dots.astype("<f4").tobytes()).decode("ascii"),
+                "prior": [colours.LIGHT["prior"], colours.DARK["prior"]],
+            }
+        ),
         on_held_change=lambda: None,
     )
     return place.value

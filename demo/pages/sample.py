@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from demo import address, digits, figures, layout, pictures
+from demo import address, digits, drawings, layout, pictures
 from demo.colours import coloured
 from demo.components.gallery import gallery
 from demo.densities import log_bernoulli, log_standard_normal, sigmoid
@@ -64,16 +64,13 @@ with layout.frame(
     with right:
         st.markdown(f"**First draw** · $z \\sim p(z) = \\mathcal{{N}}(0, I)$ in {vae.latent_dim} dimensions")
         if vae.latent_dim == 2:
-            st.plotly_chart(figures.latent_scatter(z, k, layout.theme()), config={"displayModeBar": False}, key="plane")
+            st.html(drawings.latent_plane(z, k, layout.theme()))
         else:
             shown = ", ".join(layout.nats(value) for value in z[k, :4])
             st.markdown(f"$z_{{{k + 1}}}$ = ({shown}, …), at distance {(z[k] ** 2).sum() ** 0.5:.2f} from the origin")
         st.markdown("**Second draw** · $x \\sim p(x|z)$, ink where a coin of bias $p(x_i{=}1|z)$ falls so")
-        with st.container(horizontal=True):
-            for image, words in ((mean[k], "p(x|z)"), (x[k], "x")):
-                with st.container(width=132):
-                    st.html(pictures.html_digit(image, f"Sample {k + 1}: {words}", layout.theme(), 120))
-                    st.caption(words)
+        shown = ((mean[k], "p(x|z)"), (x[k], "x"))
+        st.html(pictures.html_digits([(image, f"Sample {k + 1}: {w}", w) for image, w in shown], layout.theme()))
     p_z, p_x_given_z = coloured(r"\log p(z)", colour["prior"]), r"\log p(x|z)"
     st.latex(
         rf"\underbrace{{\log p(x,z)}}_{{{layout.latex(log_p_z + log_p_x_given_z)}}}"

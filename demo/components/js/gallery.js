@@ -169,7 +169,7 @@ class Gallery {
 
 export default function ({ data, parentElement, setStateValue }) {
   const gallery = (parentElement.gallery ??= new Gallery(parentElement));
-  gallery.update(data, setStateValue);
+  gallery.update(data[0], setStateValue);
   return () => {
     gallery.close();
     parentElement.gallery = null;

@@ -246,7 +246,7 @@ class Pad {
 
 export default function ({ data, parentElement, setStateValue }) {
   const pad = (parentElement.pad ??= new Pad(parentElement));
-  pad.update(data, setStateValue);
+  pad.update(data[0], setStateValue);
   return () => {
     pad.close();
     parentElement.pad = null;

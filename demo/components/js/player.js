@@ -270,7 +270,7 @@ class Player {
 export default function ({ data, parentElement, setStateValue }) {
   const player = (parentElement.player ??= new Player(parentElement));
   player.label();
-  player.update(data, setStateValue);
+  player.update(data[0], setStateValue);
   return () => {
     player.close();
     parentElement.player = null;
