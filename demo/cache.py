@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from typing import NamedTuple
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import digits, evidence, mnist, pretrained
+from demo import contest, digits, estimators, evidence, mnist, pretrained
+from demo.contest import Fit
 from demo.derivation import Given, Step, derive
-from demo.evidence import Account, DecoderTable, Window, account
+from demo.estimators import KlPerDimension, Race
+from demo.evidence import Account, DecoderTable, Elbo, ImportanceBound, Window, account
 from demo.pretrained import PretrainedVAE
 
 
@@ -61,3 +66,88 @@ def derivation_at(model_id: str, x: bytes) -> tuple[Given, tuple[Step, ...]]:
     loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
     given = Given(table(model_id), vae.decode, pixels, loc, log_scale, z=loc)
     return given, derive(given)
+
+
+class Bounds(NamedTuple):
+    """What sampling says of log p(x): the ELBO with its standard error, and the importance-weighted bound, in nats."""
+
+    elbo: Elbo
+    standard_error: float
+    importance: ImportanceBound
+
+
+BOUND_DRAWS, BOUND_SEED = 5000, 0
+RACE_SEED = 1
+KL_DRAWS, KL_SEED = 2000, 2
+
+
+def _encoded(model_id: str, x: bytes) -> tuple[PretrainedVAE, NDArray[np.uint8], NDArray, NDArray]:
+    """The model, the pixels, and loc, log_scale [d] of q(z|x) in float64."""
+    vae = model(model_id)
+    pixels = np.frombuffer(x, np.uint8)
+    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
+    return vae, pixels, loc, log_scale
+
+
+@st.cache_data(show_spinner="Drawing 5,000 latents of q …", max_entries=256)
+def bounds(model_id: str, x: bytes) -> Bounds:
+    """ELBO and importance-weighted bound from 5,000 draws of q, for a model of any latent dimension."""
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
+    draws = evidence.draw(vae.decode, pixels, loc, log_scale, BOUND_DRAWS, np.random.default_rng(BOUND_SEED))
+    return Bounds(*evidence.elbo_monte_carlo(draws, loc, log_scale), evidence.importance_bound(draws))
+
+
+@st.cache_data(show_spinner="Racing the estimators, 8,192 draws each …", max_entries=128)
+def races(model_id: str, x: bytes) -> tuple[Race, ...]:
+    """The race of q's draws and that of the prior's, from one seed; in two dimensions also of a mixture that has a
+    normal at each mode of the posterior.
+    """
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
+    lanes = []
+    for proposal in ((loc, log_scale), (np.zeros_like(loc), np.zeros_like(loc))):
+        rng = np.random.default_rng(RACE_SEED)
+        lanes.append(estimators.race(evidence.draw(vae.decode, pixels, *proposal, estimators.POOL, rng)))
+    if vae.latent_dim == 2:
+        modes = estimators.widened([(loc, log_scale), *contest.mode_starts(exact_account(model_id, x).evidence, n=8)])
+        rng = np.random.default_rng(RACE_SEED)
+        lanes.append(estimators.race(estimators.draw_mixture(vae.decode, pixels, modes, estimators.POOL, rng)))
+    return tuple(lanes)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def coarse_grids(model_id: str, x: bytes) -> tuple[NDArray, NDArray]:
+    """Nodes an axis n and log p(x) by each uniform grid that is part of the table."""
+    return evidence.coarse_grids(table(model_id), np.frombuffer(x, np.uint8))
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def kl_draws(model_id: str, x: bytes) -> KlPerDimension:
+    """KL to the prior of each dimension, in closed form and from 2,000 draws."""
+    _, _, loc, log_scale = _encoded(model_id, x)
+    return estimators.kl_per_dimension(loc, log_scale, KL_DRAWS, np.random.default_rng(KL_SEED))
+
+
+@st.cache_data(show_spinner="Looking for the best q …", max_entries=128)
+def best_q(model_id: str, x: bytes) -> Fit:
+    """The best q of the family in two dimensions, from the encoder's and from the posterior's heaviest modes."""
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
+    starts = [(loc, log_scale), *contest.mode_starts(exact_account(model_id, x).evidence)]
+    return contest.best_q(vae.decode, pixels, starts)
+
+
+@st.cache_data(show_spinner=False, max_entries=2048)
+def bound_of(model_id: str, x: bytes, q: tuple[float, float, float, float]) -> Elbo:
+    """The bound of any q of the plane: loc and standard deviation of each axis."""
+    scale = np.log(np.array(q[2:]))
+    return evidence.elbo(model(model_id).decode, np.frombuffer(x, np.uint8), np.array(q[:2]), scale)
+
+
+@st.cache_resource(show_spinner=False)
+def decoding_rate(model_id: str) -> float:
+    """Decodings a second of this server, timed once on 4,096 draws of the prior."""
+    vae = model(model_id)
+    z = digits.sample_prior(4096, vae.latent_dim, 0)
+    vae.decode(z[:256])
+    start = time.perf_counter()
+    vae.decode(z)
+    return len(z) / (time.perf_counter() - start)

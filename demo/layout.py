@@ -5,23 +5,28 @@ Knows nothing of what a page shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import streamlit as st
 
 from demo import cache, colours, pretrained
 from demo.pretrained import PretrainedVAE
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
 
-# What config.toml cannot say: less paper above the title, figures of one width in metrics, and dark words on the
-# primary button where its colour is light (Streamlit sets them white: 1.6 to 1, where 4.5 is legible).
+# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone,
+# and dark words on the primary button where its colour is light (Streamlit sets them white, a contrast of 1.6 to 1).
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
+@media (max-width: 30rem) { .katex-display { font-size: 0.84em; overflow: auto hidden; } }
 </style>"""
 _DARK = f'<style>[data-testid="stBaseButton-primary"] * {{ color: {colours.PAPER["dark"]}; }}</style>'
 
@@ -116,3 +121,47 @@ def small(value: float) -> str:
 def latex(value: float, digits: int = 2) -> str:
     """A number for a formula; KaTeX sets the minus sign itself."""
     return nats(value, digits).replace("−", "-")
+
+
+def power_of_ten(nats: float) -> str:
+    r"""exp(nats) as a \cdot 10^{b}, for numbers that no float holds."""
+    exponent = math.floor(nats / math.log(10))
+    mantissa = math.exp(nats - exponent * math.log(10))
+    if round(mantissa, 2) >= 10:
+        mantissa, exponent = mantissa / 10, exponent + 1
+    return rf"{mantissa:.2f} \cdot 10^{{{exponent}}}"
+
+
+class Symbols(NamedTuple):
+    """The densities in their colours, as LaTeX; each symbol has one colour on the whole site."""
+
+    q: str
+    posterior: str
+    prior: str
+    mean_under_q: str
+    q_hex: str
+
+    def q_at(self, z: str) -> str:
+        """q at another argument than z."""
+        return colours.coloured(f"q({z}|x)", self.q_hex)
+
+
+def symbols() -> Symbols:
+    colour = palette()
+    q, posterior, prior = (
+        colours.coloured(body, colour[name])
+        for body, name in (("q(z|x)", "q"), ("p(z|x)", "posterior"), ("p(z)", "prior"))
+    )
+    return Symbols(q, posterior, prior, rf"\mathbb{{E}}_{{{colours.coloured('q', colour['q'])}}}", colour["q"])
+
+
+def metrics(*numbers: tuple[str, str, str]) -> None:
+    """Numbers in a row, each (label with its unit, value, how it was found)."""
+    with st.container(horizontal=True, gap="medium"):
+        for label, shown, words in numbers:
+            st.metric(label, shown, help=words, width="content")
+
+
+def chart(figure: Figure, *, key: str) -> None:
+    """A Plotly figure without the toolbar."""
+    st.plotly_chart(figure, config={"displayModeBar": False}, key=key)

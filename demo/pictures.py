@@ -54,7 +54,7 @@ def html_digit(image: ArrayLike, alt: str, theme: str | None, width: int = 168) 
 
 
 def html_digits(pictures: Sequence[tuple[ArrayLike, str, str]], theme: str | None, width: int = 120) -> str:
-    """Digits in a row, each (image [784], alt, words beneath), as one piece of HTML. The texts must be our own words."""
+    """Digits in a row, each (image [784], alt, words beneath), as one HTML. The texts must be our own."""
     figures = "".join(
         f'<figure style="margin:0">{html_digit(image, alt, theme, width)}'
         f'<figcaption style="font-size:.875rem;opacity:.7;padding-top:.25rem">{words}</figcaption></figure>'

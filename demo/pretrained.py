@@ -23,7 +23,8 @@ Float32 = NDArray[np.float32]
 ASSETS = Path(__file__).parent / "assets"
 FORMAT = 1  # of the manifest; raised when a site that knows only the old one would misread the new one
 ENCODER, DECODER, WEIGHTS = "encoder.onnx", "decoder.onnx", "decoder.bin"
-CODES, HISTORY, ATLAS, MANIFEST = "codes.npz", "history.json", "atlas.npz", "manifest.json"
+CODES, HISTORY, MANIFEST = "codes.npz", "history.json", "manifest.json"
+ATLAS, SCORES = "atlas.npz", "scores.npz"  # not every model has them
 REQUIRED = (ENCODER, DECODER, WEIGHTS, CODES, HISTORY)
 CHUNK = 4096  # rows in one call of onnxruntime, so that its buffers stay small whatever the batch
 
@@ -45,6 +46,17 @@ class Codes(NamedTuple):
     loc: Float32
     log_scale: Float32
     label: NDArray[np.uint8]
+
+
+class Scores(NamedTuple):
+    """log p(x) and the encoder's ELBO of the test digits, in the order of the codes: float32 [N], nats. Read-only.
+
+    `log_p_x` is by quadrature where the manifest's `test` has that figure, and otherwise the importance-weighted
+    lower bound. Their means are the manifest's `test` figures.
+    """
+
+    log_p_x: Float32
+    elbo: Float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +86,7 @@ class PretrainedVAE(Networks):
     """One model of the site: its networks and what lies beside them. Arrays are read-only, for all visitors share them.
 
     `history` is the training's: {"config": …, "epochs": [one record an epoch, nats and seconds]}. `weights` is
-    decoder.bin, `extras` the arrays of atlas.npz by name, None where the model has none.
+    decoder.bin, `extras` the arrays of atlas.npz by name, `scores` those of scores.npz; None where the model has none.
     """
 
     model_id: str
@@ -83,6 +95,7 @@ class PretrainedVAE(Networks):
     history: Mapping[str, Any]
     weights: bytes
     extras: Mapping[str, NDArray[Any]] | None
+    scores: Scores | None
 
     def decoder_weights(self) -> bytes:
         """decoder.bin, the decoder for a browser in float16; export/weights.py says how it is laid out."""
@@ -122,14 +135,16 @@ def load(model: str | Path, assets: Path = ASSETS) -> PretrainedVAE:
     if missing := [name for name in REQUIRED if name not in blobs]:
         raise AssetError(f"{folder / MANIFEST} does not list {', '.join(missing)}; {_mend(folder)}")
     networks = open_networks(blobs[ENCODER], blobs[DECODER], manifest["latent_dim"], manifest["pixels"], folder)
+    codes = _read_codes(blobs[CODES], networks.latent_dim, folder)
     return PretrainedVAE(
         **vars(networks),
         model_id=manifest["model"],
         manifest=manifest,
-        codes=_read_codes(blobs[CODES], networks.latent_dim, folder),
+        codes=codes,
         history=_read_json(blobs[HISTORY], folder / HISTORY),
         weights=blobs[WEIGHTS],
         extras=_read_arrays(blobs[ATLAS], folder / ATLAS) if ATLAS in blobs else None,
+        scores=_read_scores(blobs[SCORES], len(codes.label), folder) if SCORES in blobs else None,
     )
 
 
@@ -228,6 +243,17 @@ def _read_codes(blob: bytes, latent_dim: int, folder: Path) -> Codes:
     if found != {"loc": q, "log_scale": q, "label": ((rows,), "uint8")}:
         raise AssetError(f"{path} does not hold loc, log_scale [N, {latent_dim}] and label [N]; {_mend(folder)}")
     return Codes(**arrays)
+
+
+def _read_scores(blob: bytes, rows: int, folder: Path) -> Scores:
+    path = folder / SCORES
+    arrays = _read_arrays(blob, path)
+    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+    if found != dict.fromkeys(Scores._fields, ((rows,), "float32")):
+        raise AssetError(f"{path} does not hold {', '.join(Scores._fields)} [{rows}] in float32; {_mend(folder)}")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise AssetError(f"{path} holds a score that is not finite; {_mend(folder)}")
+    return Scores(**arrays)
 
 
 def _read_arrays(blob: bytes, path: Path) -> dict[str, NDArray[Any]]:

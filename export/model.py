@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from demo import pretrained
 from demo.mnist import FILES, binarise
-from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MANIFEST, WEIGHTS, Networks
+from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MANIFEST, SCORES, WEIGHTS, Networks
 from export import ExportError, atlas, parity, weights
 from export.folder import npz_bytes, publish
 from export.networks import onnx_bytes
@@ -85,6 +86,8 @@ def build(
     networks = pretrained.open_networks(files[ENCODER], files[DECODER], latent_dim, pixels, Path(model_id))
     add(WEIGHTS, weights.pack(model.decoder, model_id))
     add(CODES, npz_bytes(codes(networks, x, labels)))
+    if (figures := scores(run, len(x), say)) is not None:
+        add(SCORES, npz_bytes(figures))
     if latent_dim == 2:
         store = run / ATLAS
         add(ATLAS, npz_bytes(atlas.kept(store, files[ENCODER], files[DECODER], networks.encode, networks.decode)))
@@ -96,6 +99,34 @@ def codes(networks: Networks, x: NDArray[np.float32], labels: Images) -> dict[st
     """q(z|x) of the digits x [N, pixels] by the exported encoder: loc, log_scale [N, d], beside label [N]."""
     loc, log_scale = networks.encode(x)
     return {"loc": loc, "log_scale": log_scale, "label": labels.astype(np.uint8)}
+
+
+def scores(run: Path, n: int, say: Say) -> dict[str, NDArray] | None:
+    """log p(x) and ELBO of the n test digits from RUN/evaluation.npz, in nats: float32 [n] each, by name.
+
+    log p(x) by quadrature where the run has it, else the importance-weighted bound. None and a note where there is no
+    evaluation, or one of other digits or unfinished. Raises ExportError for one that cannot be read.
+    """
+    path = run / "evaluation.npz"
+    mend = f"run: python -m vae.evaluate {run}"
+    if not path.exists():
+        say(f"note: {path} is missing, so there is no {SCORES}; for it {mend}")
+        return None
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as saved:
+            done, elbo = saved["done"], saved["elbo"]
+            log_p_x = saved["log_p_x" if "log_p_x" in saved else "importance_weighted"]
+    except Exception as error:  # zipfile, zlib and NumPy each have their own
+        raise ExportError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}); {mend}") from error
+    if done.shape != (n,) or not done.all():
+        say(f"note: {path} has {int(done.sum())} of {n} digits, so there is no {SCORES}; for it {mend}")
+        return None
+    found = {"log_p_x": log_p_x, "elbo": elbo}
+    if not all(values.shape == (n,) and np.isfinite(values).all() for values in found.values()):
+        raise ExportError(f"{path} does not hold a number for each of {n} digits; {mend}")
+    if path.stat().st_mtime < (run / "model.pt").stat().st_mtime:
+        say(f"note: {path} is older than the weights beside it; to renew its scores {mend}")
+    return {name: values.astype(np.float32) for name, values in found.items()}
 
 
 def describe(

@@ -34,7 +34,7 @@ def test_every_point_is_where_it_should_be_and_the_picked_one_is_ringed(theme: s
     np.testing.assert_allclose([c[:2] for c in circles[3:6]], Z, atol=5e-4)
     assert circles[6] == (3.9, 4.1, 0.16, palette(theme)["z"])
     x, y, width, height = map(float, root.attrib["viewBox"].split())
-    assert width == height and x == y == pytest.approx(-4.3) and width == pytest.approx(8.6)
+    assert [x, y, width, height] == pytest.approx([-4.3, -4.3, 8.6, 8.6])
 
 
 def test_its_words_name_the_picked_point() -> None:

@@ -33,9 +33,12 @@ def layer(ours: str = "", others: str = "") -> Layer:
 
 FLOOR = (
     "demo.densities demo.integrate demo.evidence demo.derivation demo.toys demo.paths demo.digits demo.mnist "
-    "demo.colours demo.pictures"
+    "demo.estimators demo.contest demo.units demo.colours demo.pictures"
 )
-BELOW_PAGES = f"{FLOOR} demo.pretrained demo.figures demo.address demo.cache demo.layout demo.components"
+BELOW_PAGES = (
+    f"{FLOOR} demo.receipts demo.pretrained demo.figures demo.drawings demo.address demo.cache demo.layout demo.ledger "
+    "demo.components"
+)
 
 # "name.*" stands for every module below that package. The standard library is free to all.
 TABLE = {
@@ -44,6 +47,9 @@ TABLE = {
     "demo.integrate": layer("demo.densities", "numpy"),
     "demo.evidence": layer("demo.densities demo.integrate", "numpy"),
     "demo.derivation": layer("demo.densities demo.integrate demo.evidence", "numpy"),
+    "demo.estimators": layer("demo.densities demo.integrate demo.evidence", "numpy"),
+    "demo.contest": layer("demo.densities demo.integrate demo.evidence", "numpy"),
+    "demo.units": layer("", "numpy"),
     "demo.toys": layer("demo.densities demo.integrate", "numpy"),
     "demo.paths": layer("demo.densities", "numpy"),
     "demo.mnist": layer("", "numpy"),
@@ -51,14 +57,22 @@ TABLE = {
     "demo.colours": layer(),
     "demo.pictures": layer("demo.colours", "numpy PIL"),
     "demo.pretrained": layer("", "numpy onnxruntime"),
-    "demo.figures": layer("demo.colours", "numpy plotly"),
+    "demo.figures": layer("demo.figures"),
+    "demo.figures.*": layer("demo.colours demo.figures", "numpy plotly"),
+    "demo.drawings": layer("demo.colours", "numpy"),
+    "demo.receipts": layer(),
+    "demo.receipts.again": layer("", "numpy"),  # shares no code with what it checks
+    "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
     "demo.address": layer("demo.digits", "streamlit"),
     "demo.cache": layer(f"{FLOOR} demo.pretrained demo.figures", "numpy streamlit"),
     "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
+    "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
     "demo.components": layer(),
     "demo.components.*": layer("demo.components demo.colours", "numpy streamlit"),
+    "demo.lenses": layer(),
+    "demo.lenses.*": layer(f"{BELOW_PAGES} demo.lenses", "numpy streamlit"),
     "demo.pages": layer(),
-    "demo.pages.*": layer(f"{BELOW_PAGES} demo.pages", "numpy streamlit"),
+    "demo.pages.*": layer(f"{BELOW_PAGES} demo.lenses demo.pages", "numpy streamlit"),
     "streamlit_app": layer("demo.pages", "streamlit"),
     "vae": layer(),
     "vae.*": layer(f"{FLOOR} vae", "numpy torch tqdm"),
@@ -238,7 +252,11 @@ def test_no_module_of_the_site_loads_torch() -> None:
 
 
 def test_the_floor_does_not_load_streamlit() -> None:
-    floor = [name for name in site_modules() if name in FLOOR.split() or name in ("demo.pretrained", "demo.figures")]
+    floor = [
+        name
+        for name in site_modules()
+        if name in FLOOR.split() or name.startswith(("demo.receipts", "demo.pretrained", "demo.figures"))
+    ]
     assert len(floor) >= 5
     assert leaks(floor, "streamlit") is None
 

@@ -57,6 +57,9 @@ FILES = {
     "history.json": b'{"config": {}, "epochs": []}',
 }
 
+LOG_P_X, ELBO = np.linspace(-99, -90, 5, dtype="f4"), np.linspace(-101, -91, 5, dtype="f4")
+SCORES = npz(log_p_x=LOG_P_X, elbo=ELBO)
+
 
 def write(folder: Path, files: dict[str, bytes] | None = None, **changes: Any) -> Path:
     """A folder of assets whose manifest fits its files, but for the changes; a change to None drops the key."""
@@ -106,6 +109,7 @@ def test_a_sound_folder_gives_what_its_files_hold(tiny: PretrainedVAE) -> None:
     assert tiny.history == {"config": {}, "epochs": []}
     assert tiny.decoder_weights() == b"the weights"
     assert tiny.extras is None
+    assert tiny.scores is None  # models exported before there were scores still open
     assert tiny.codes.loc.shape == tiny.codes.log_scale.shape == (5, D)
     assert tiny.codes.label.tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(AttributeError):
@@ -113,9 +117,10 @@ def test_a_sound_folder_gives_what_its_files_hold(tiny: PretrainedVAE) -> None:
 
 
 def test_arrays_are_shared_read_only(tmp_path: Path) -> None:
-    model = load(write(tmp_path / "m", FILES | {"atlas.npz": npz(a=np.eye(3))}))
+    model = load(write(tmp_path / "m", FILES | {"atlas.npz": npz(a=np.eye(3)), "scores.npz": SCORES}))
     assert model.extras is not None
-    for array in (*model.codes, *model.extras.values()):
+    assert model.scores is not None
+    for array in (*model.codes, *model.extras.values(), *model.scores):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
 
@@ -274,6 +279,41 @@ def test_a_verified_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
 )
 def test_codes_of_another_shape_or_kind_are_refused(tmp_path: Path, codes: bytes) -> None:
     refused(write(tmp_path / "m", FILES | {"codes.npz": codes}), "codes.npz")
+
+
+def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
+    scores = load(write(tmp_path / "m", FILES | {"scores.npz": SCORES})).scores
+    assert scores is not None
+    assert scores._fields == ("log_p_x", "elbo")
+    np.testing.assert_array_equal(scores.log_p_x, LOG_P_X)
+    np.testing.assert_array_equal(scores.elbo, ELBO)
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (b"no zip", "no archive"),
+        (npz(log_p_x=LOG_P_X), "does not hold log_p_x, elbo [5]"),
+        (npz(log_p_x=LOG_P_X, elbo=ELBO, gap=ELBO), "does not hold log_p_x, elbo [5]"),
+        (npz(log_p_x=LOG_P_X[:4], elbo=ELBO[:4]), "does not hold log_p_x, elbo [5]"),
+        (npz(log_p_x=LOG_P_X, elbo=ELBO[:, None]), "does not hold log_p_x, elbo [5]"),
+        (npz(log_p_x=LOG_P_X, elbo=ELBO.astype("f8")), "does not hold log_p_x, elbo [5]"),
+        (npz(log_p_x=LOG_P_X, elbo=np.full(5, np.nan, "f4")), "not finite"),
+        (npz(log_p_x=np.array([0, 0, -np.inf, 0, 0], "f4"), elbo=ELBO), "not finite"),
+        (npz(log_p_x=LOG_P_X.astype(object), elbo=ELBO), "no archive"),
+    ],
+    ids=["no zip", "one missing", "one more", "fewer rows", "two axes", "float64", "NaN", "infinite", "pickle"],
+)
+def test_scores_of_another_shape_or_kind_are_refused(tmp_path: Path, scores: bytes, words: str) -> None:
+    refused(write(tmp_path / "m", FILES | {"scores.npz": scores}), "scores.npz", words)
+
+
+def test_scores_that_the_manifest_lists_must_be_there_and_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", FILES | {"scores.npz": SCORES})
+    (folder / "scores.npz").write_bytes(SCORES[:-1])
+    refused(folder, "scores.npz", "SHA-256")
+    (folder / "scores.npz").unlink()
+    refused(folder, "scores.npz", "is missing")
 
 
 def test_models_are_listed_by_latent_dimension_and_found_by_id(tmp_path: Path) -> None:

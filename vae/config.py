@@ -19,6 +19,7 @@ class Config:
     decoder_blocks: int = 3
     epochs: int = 100
     batch_size: int = 128
+    draws: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 500
     weight_decay: float = 1e-4
@@ -35,6 +36,7 @@ class Config:
         "decoder_blocks": "residual blocks (two layers each) in the decoder",
         "epochs": "passes over the training split",
         "batch_size": "images per gradient step",
+        "draws": "latents drawn from q for each image of a step; their bounds are averaged",
         "learning_rate": "peak learning rate of AdamW; decays to 0 along a half cosine",
         "warmup_steps": "steps of linear learning-rate warm-up",
         "weight_decay": "decoupled weight decay of AdamW",

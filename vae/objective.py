@@ -36,11 +36,11 @@ class Elbo:
 
 
 def elbo(model: VAE, x: Tensor, noise: Tensor) -> Elbo:
-    """One-sample estimate of E_q[log p(x|z)] − D_KL[q(z|x) ‖ p(z)] with z = loc + exp(log_scale)·noise.
+    """Estimate of E_q[log p(x|z)] − D_KL[q(z|x) ‖ p(z)] over draws z = loc + exp(log_scale)·noise.
 
-    Shapes: x [batch, pixels] in {0, 1}, noise [batch, d] ~ N(0, I). The KL part is exact.
+    Shapes: x [batch, pixels] in {0, 1}, noise [draws, batch, d] ~ N(0, I). The KL part is exact.
     Source: Kingma and Welling 2013, equation 10.
     """
     loc, log_scale = model.encoder(x)
     logits = model.decoder(loc + log_scale.exp() * noise)
-    return Elbo(reconstruction=log_bernoulli(x, logits), kl=kl_to_prior(loc, log_scale))
+    return Elbo(reconstruction=log_bernoulli(x, logits).mean(0), kl=kl_to_prior(loc, log_scale))

@@ -102,7 +102,7 @@ class Trainer:
         seen = 0
         for i, index in enumerate(order.split(self.config.batch_size)):
             x = binarise(self.split.train[index], generator)
-            noise = torch.randn(len(x), self.config.latent_dim, generator=generator)
+            noise = torch.randn(self.config.draws, len(x), self.config.latent_dim, generator=generator)
             parts = self.take_step(self.epoch * self.steps_per_epoch + i, x, noise)
             sums += torch.stack([parts.reconstruction.sum(), parts.kl.sum()]).detach().double()
             seen += len(x)
@@ -142,7 +142,7 @@ class Trainer:
         """Mean parts of the one-sample bound on the validation split, averaged weights, the same draw every epoch."""
         generator = epoch_generator(self.config.seed, 2**31)
         x = binarise(self.split.validation, generator)
-        noise = torch.randn(len(x), self.config.latent_dim, generator=generator)
+        noise = torch.randn(1, len(x), self.config.latent_dim, generator=generator)
         parts = elbo(self.averaged, x, noise)
         reconstruction = parts.reconstruction.double().mean().item()
         kl = parts.kl.double().mean().item()

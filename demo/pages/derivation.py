@@ -7,11 +7,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, layout, pictures
+from demo import address, cache, digits, layout, ledger, pictures
 from demo.colours import coloured
 from demo.densities import Array, sigmoid
 from demo.derivation import DRAWS, TOLERANCE, Step, line_10, residuals
 from demo.pretrained import PretrainedVAE
+from demo.receipts import derivation as derivation_receipts
+from demo.receipts import subject
 
 REACH = 7.0  # of the sliders; codes of test digits lie within
 FIELDS = (
@@ -21,6 +23,7 @@ FIELDS = (
     address.Field("bits", "", address.bits),
     address.Field("at1", None, address.real(-REACH, REACH), "{:.2f}".format),  # None: q's mean, wherever it is
     address.Field("at2", None, address.real(-REACH, REACH), "{:.2f}".format),
+    ledger.FIELD,
 )
 COLOURS = {  # what of a formula has a colour of its own
     "q(z|x)": "q",
@@ -46,16 +49,16 @@ def back() -> None:
     state.at1 = state.at2 = None
 
 
-def chosen_x(vae: PretrainedVAE) -> tuple[NDArray[np.uint8], str]:
-    """The x of the other pages where there is one, else the model's own; and its name."""
+def chosen_x(vae: PretrainedVAE) -> tuple[NDArray[np.uint8], subject.Origin]:
+    """The x of the other pages where there is one, else the model's own; and where it comes from."""
     drawn = digits.unpack(state.bits) if state.x == "drawing" else None
     if drawn is not None:
-        return drawn, "your drawing"
+        return drawn, subject.drawing(state.bits)
     test_set = cache.test_set() if state.x == "test" else None
     if test_set is not None:
-        return test_set[state.digit], f"test digit {state.digit}"
+        return test_set[state.digit], subject.test_digit(state.digit)
     logits = vae.decode(digits.sample_prior(1, vae.latent_dim, state.seed))
-    return digits.sample_pixels(logits, state.seed)[0], f"imagined, seed {state.seed}"
+    return digits.sample_pixels(logits, state.seed)[0], subject.imagined(state.seed)
 
 
 def choose_z(loc: Array) -> Array:
@@ -139,7 +142,7 @@ with layout.frame(
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.number_input("Seed", 0, 999_999, key="seed", width=150, on_change=seeded)
             st.button("Imagine another x", on_click=imagine)
-        x, name = chosen_x(vae)
+        x, origin = chosen_x(vae)
         given, at_mean = cache.derivation_at(model_id, x.tobytes())
         z = choose_z(given.loc)
         st.button("Back to q’s mean", on_click=back, disabled=state.at1 is None and state.at2 is None)
@@ -148,7 +151,7 @@ with layout.frame(
     left_over = residuals(steps)
     with pictured, st.container(horizontal=True, gap="medium"):
         for image, alt, words in (
-            (x, "The x that is explained", f"x: {name}"),
+            (x, "The x that is explained", f"x: {origin.words}"),
             (sigmoid(vae.decode(z[None])[0]), "What z decodes to", "z, decoded"),
         ):
             with st.container(width=140):
@@ -169,4 +172,6 @@ with layout.frame(
         "Modeling*, 17 April 2025. It leaves the d*z* out of (8); it stands here. To draw an $x$ or take a test digit, "
         "choose it on the evidence page: it comes along."
     )
+    explained = subject.Subject(model_id, origin, x, vae.decode, given.loc, given.log_scale)
+    ledger.show(lambda: derivation_receipts.receipts(explained, steps, z), "derivation")
     address.publish(FIELDS)

@@ -5,8 +5,10 @@ import math
 import numpy as np
 import streamlit as st
 
-from demo import address, figures, layout, toys
+from demo import address, figures, layout, ledger, toys
 from demo.colours import coloured
+from demo.receipts import Receipt
+from demo.receipts import enemy as enemy_receipts
 from demo.toys import BY_NAME, Region, Toy
 
 EDGE = toys.HALF_WIDTH
@@ -40,6 +42,7 @@ FIELDS = (
     address.Field("draws", 2000, address.whole(100, 20_000)),
     address.Field("seed", 1, address.whole(0, 999_999)),
     address.Field("contrast", 1.0, address.real(0, 4), "{:.1f}".format),
+    ledger.FIELD,
 )
 state = st.session_state
 
@@ -177,6 +180,17 @@ def show_images(contrast: float) -> None:
     )
 
 
+def receipts(toy: Toy, region: Region, n: int) -> tuple[Receipt, ...]:
+    """Of every number of the page, in its order."""
+    return (
+        *enemy_receipts.masses(toy, region, n),
+        *enemy_receipts.samples(toy, region, n, state.draws, state.seed),
+        *enemy_receipts.convergence(toy, n),
+        *enemy_receipts.cost(n),
+        *enemy_receipts.images(state.contrast * CONTRAST_LOGITS),
+    )
+
+
 with layout.frame(
     "The enemy",
     "A neural network gives every point a height $f(x)$, but heights are no probabilities. To say how likely a region "
@@ -250,4 +264,5 @@ with layout.frame(
         "Equations 1 to 5 of *The Biggest Enemy of Generative Modeling*. The article’s last one ends its numerator in "
         "“dx A”, a slip of the pen: the region belongs under the integral sign, as it stands here."
     )
+    ledger.show(lambda: receipts(toy, region, n), "enemy")
     address.publish(FIELDS)

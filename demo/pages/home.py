@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from demo import address, layout
+from demo import address, layout, ledger
 from demo.components.explorer import explorer
 from demo.components.weights import weights
 from demo.pages import PAGES
+from demo.receipts import home as home_receipts
 
 FIELDS = (
     address.Field("z1", 0.5, address.real(-3, 3), "{:.2f}".format),
     address.Field("z2", -0.5, address.real(-3, 3), "{:.2f}".format),
+    ledger.FIELD,
 )
 
 with layout.frame(
@@ -26,6 +28,9 @@ with layout.frame(
     state = st.session_state
     state.z1, state.z2 = explorer(
         model_id, z=(state.z1, state.z2), lattice=vae.extras, codes=vae.codes._asdict(), tour=not linked, key="explorer"
+    )
+    ledger.show(
+        lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode), "home"
     )
     address.publish(FIELDS)
 

@@ -3,10 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from demo import address, digits, layout, paths, pictures
+from demo import address, digits, layout, ledger, paths, pictures
 from demo.components.player import player
 from demo.densities import Array, log_standard_normal, sigmoid
 from demo.pretrained import PretrainedVAE
+from demo.receipts import interpolate as interpolate_receipts
+from demo.receipts.interpolate import End
 
 models = layout.models()
 KINDS = (*"0123456789", "prior")
@@ -19,6 +21,7 @@ FIELDS = (
     address.Field("route", "straight", address.one_of(tuple(paths.ROUTES))),
     address.Field("steps", 61, address.whole(5, 121)),
     address.Field("t", 0.0, address.real(0, 1), "{:.3f}".format),
+    ledger.FIELD,
 )
 state = st.session_state
 
@@ -101,4 +104,7 @@ with layout.frame(
             "image/png",
             on_click="ignore",
         )
+    ends = (End(state.a, state.a_n, a), End(state.b, state.b_n, b))
+    frame = round(state.t * (state.steps - 1))
+    ledger.show(lambda: interpolate_receipts.receipts(state.model, *ends, state.route, route, frame), "interpolate")
     address.publish(FIELDS)

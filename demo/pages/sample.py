@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from demo import address, digits, drawings, layout, pictures
+from demo import address, digits, drawings, layout, ledger, pictures
 from demo.colours import coloured
 from demo.components.gallery import gallery
 from demo.densities import log_bernoulli, log_standard_normal, sigmoid
+from demo.receipts import sample as sample_receipts
 
 models = layout.models()
 SHOWN = {"mean": "mean, p(x|z)", "draw": "binary draw, x"}
@@ -15,6 +16,7 @@ FIELDS = (
     address.Field("shown", "mean", address.one_of(tuple(SHOWN))),
     address.Field("seed", 1, address.whole(0, 999_999)),
     address.Field("picked", 0, address.whole(0, 99)),
+    ledger.FIELD,
 )
 state = st.session_state
 
@@ -69,8 +71,8 @@ with layout.frame(
             shown = ", ".join(layout.nats(value) for value in z[k, :4])
             st.markdown(f"$z_{{{k + 1}}}$ = ({shown}, …), at distance {(z[k] ** 2).sum() ** 0.5:.2f} from the origin")
         st.markdown("**Second draw** · $x \\sim p(x|z)$, ink where a coin of bias $p(x_i{=}1|z)$ falls so")
-        shown = ((mean[k], "p(x|z)"), (x[k], "x"))
-        st.html(pictures.html_digits([(image, f"Sample {k + 1}: {w}", w) for image, w in shown], layout.theme()))
+        pair = ((mean[k], "p(x|z)"), (x[k], "x"))
+        st.html(pictures.html_digits([(image, f"Sample {k + 1}: {w}", w) for image, w in pair], layout.theme()))
     p_z, p_x_given_z = coloured(r"\log p(z)", colour["prior"]), r"\log p(x|z)"
     st.latex(
         rf"\underbrace{{\log p(x,z)}}_{{{layout.latex(log_p_z + log_p_x_given_z)}}}"
@@ -81,4 +83,5 @@ with layout.frame(
         f"The joint density of sample {k + 1}: the point and the picture together. What it does not say is $p(x)$ "
         "alone, the probability of the picture whatever point it came from. That needs the integral."
     )
+    ledger.show(lambda: sample_receipts.receipts(state.model, state.seed, k, z, x, logits), "sample")
     address.publish(FIELDS)

@@ -174,6 +174,91 @@ def test_the_evaluation_becomes_the_test_figures(run: Path, tmp_path: Path) -> N
             export.model.evaluation(path.parent, said.append)
 
 
+def evaluated(run: Path, **changes: Any) -> Path:
+    """The run with an evaluation of its digits as vae.evaluate writes it; a change to None drops an array."""
+    rng = np.random.default_rng(7)
+    elbo = rng.normal(-105, 25, len(IMAGES))
+    arrays: dict[str, Any] = {
+        "importance_weighted": elbo + 1,
+        "log_p_x": elbo + 3,
+        "elbo": elbo,
+        "done": np.ones(len(IMAGES), bool),
+        "fingerprint": "1 200 300",
+    } | changes
+    with (run / "evaluation.npz").open("wb") as file:
+        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+    return run
+
+
+def test_the_evaluation_of_each_digit_becomes_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export.atlas, "kept", lambda *_: {"axis": np.zeros(3)})  # the slow part, tested above
+    run = evaluated(write_run(tmp_path / "run", random_vae()))
+    with np.load(run / "evaluation.npz") as saved:
+        log_p_x, elbo = saved["log_p_x"], saved["elbo"]
+    export_run(run, tmp_path / "m", IMAGES, LABELS, say=lambda line: None)
+    model = pretrained.load(tmp_path / "m")
+    assert model.scores is not None
+    np.testing.assert_array_equal(model.scores.log_p_x, log_p_x.astype(np.float32))
+    np.testing.assert_array_equal(model.scores.elbo, elbo.astype(np.float32))
+    blob = (tmp_path / "m" / "scores.npz").read_bytes()
+    assert model.manifest["sha256"]["scores.npz"] == hashlib.sha256(blob).hexdigest()
+
+
+def test_where_there_is_no_quadrature_the_bound_stands_in(tmp_path: Path) -> None:
+    deeper = evaluated(write_run(tmp_path / "run", random_vae()), log_p_x=None)
+    with np.load(deeper / "evaluation.npz") as saved:
+        bound = saved["importance_weighted"]
+    scores = export.model.scores(deeper, len(IMAGES), lambda line: None)
+    assert scores is not None
+    assert scores["log_p_x"].dtype == scores["elbo"].dtype == np.float32
+    np.testing.assert_array_equal(scores["log_p_x"], bound.astype(np.float32))
+
+
+def test_without_a_whole_evaluation_there_are_no_scores_and_a_note(run: Path, folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    assert export.model.scores(run, len(IMAGES), said.append) is None
+    assert "evaluation.npz is missing" in said[0]
+    assert pretrained.load(folder).scores is None
+    unfinished = evaluated(write_run(tmp_path / "run", random_vae()), done=np.arange(len(IMAGES)) < 200)
+    assert export.model.scores(unfinished, len(IMAGES), said.append) is None
+    assert "has 200 of 300 digits" in said[1]
+    assert export.model.scores(evaluated(unfinished), len(IMAGES) + 1, said.append) is None
+    assert "has 300 of 301 digits" in said[2]
+    assert all("vae.evaluate" in line for line in said)
+
+
+def test_scores_older_than_the_weights_are_noted(tmp_path: Path) -> None:
+    run = evaluated(write_run(tmp_path / "run", random_vae()))
+    said: list[str] = []
+    assert export.model.scores(run, len(IMAGES), said.append) is not None
+    assert said == []
+    os.utime(run / "evaluation.npz", (0, 0))
+    assert export.model.scores(run, len(IMAGES), said.append) is not None
+    assert "older than the weights" in said.pop()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"elbo": None},
+        {"done": None},
+        {"elbo": np.full(300, np.nan)},
+        {"log_p_x": np.full(300, -np.inf)},
+        {"log_p_x": np.zeros(299)},
+        {"elbo": np.full(300, -1.0).astype(object)},
+    ],
+    ids=["no elbo", "no done", "NaN", "infinite", "fewer", "pickle"],
+)
+def test_a_garbled_evaluation_is_refused_in_one_line(tmp_path: Path, changes: dict[str, Any]) -> None:
+    run = evaluated(write_run(tmp_path / "run", random_vae()), **changes)
+    with pytest.raises(ExportError, match=r"evaluation\.npz .*vae\.evaluate") as caught:
+        export.model.scores(run, len(IMAGES), lambda line: None)
+    assert "\n" not in str(caught.value)
+    (run / "evaluation.npz").write_bytes(b"no zip")
+    with pytest.raises(ExportError, match=r"evaluation\.npz cannot be read"):
+        export.model.scores(run, len(IMAGES), lambda line: None)
+
+
 def browser_decoder(blob: bytes) -> tuple[dict[str, Any], Any]:
     """decoder.bin as its description says, without our packages: the header, and z [n, d] → logits in float64."""
     length = int.from_bytes(blob[:4], "little")

@@ -1,147 +1,13 @@
-"""Plotly figures of arrays. Knows nothing of Streamlit, ONNX or where arrays come from.
-
-Every plane is drawn to one scale on both axes, and every figure takes its colours from demo.colours.
-"""
+"""Figures of the toy densities. Knows nothing of Streamlit, nor of how the numbers were found."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from demo.colours import INK, PAPER, palette
-
-FONT = '"Source Sans", sans-serif'
-
-
-def _layout(theme: str | None, height: int) -> dict[str, Any]:
-    """What all figures share: no paper of their own, the site's type and ink, quiet axes."""
-    faint = "rgba(128,128,128,0.25)"
-    axis = {
-        "showgrid": False, "zeroline": False, "linecolor": faint, "ticks": "outside", "tickcolor": faint,
-        "fixedrange": True,
-    }  # fmt: skip
-    return {
-        "height": height,
-        "margin": {"l": 48, "r": 12, "t": 12, "b": 44},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": FONT, "size": 14, "color": INK["dark" if theme == "dark" else "light"]},
-        "showlegend": False,
-        "dragmode": False,
-        "hoverlabel": {"font": {"family": FONT}},
-        "xaxis": dict(axis),
-        "yaxis": dict(axis),
-    }
-
-
-def _base(theme: str | None, height: int) -> go.Figure:
-    return go.Figure(layout=_layout(theme, height))
-
-
-def _plane(theme: str | None, height: int) -> go.Figure:
-    figure = _base(theme, height)
-    figure.update_xaxes(title_text="z₁", constrain="domain")
-    figure.update_yaxes(title_text="z₂", scaleanchor="x", scaleratio=1, constrain="domain")
-    return figure
-
-
-def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArray:
-    """Points [n, 2] where ((z₁ − loc₁)/σ₁)² + ((z₂ − loc₂)/σ₂)² = radius²: a level line of N(loc, diag σ²)."""
-    angle = np.linspace(0, 2 * np.pi, n)
-    return np.asarray(loc) + radius * np.asarray(scale) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-
-
-def posterior_map(
-    axis1: NDArray,
-    axis2: NDArray,
-    log_posterior: NDArray,
-    loc: NDArray,
-    scale: NDArray,
-    theme: str | None,
-    height: int = 400,
-) -> go.Figure:
-    """p(z|x) as a heat map [n, n] (row = z₂) with q's mean and its 1σ and 2σ ellipses, to one scale."""
-    colour = palette(theme)
-    paper = PAPER["dark" if theme == "dark" else "light"]
-    figure = _plane(theme, height)
-    density = np.exp(log_posterior)
-    figure.add_heatmap(
-        x=axis1,
-        y=axis2,
-        z=density,
-        colorscale=[[0, paper], [1, colour["posterior"]]],
-        zmin=0,
-        zmax=float(density.max()),
-        showscale=False,
-        hovertemplate="z = (%{x:.3f}, %{y:.3f})<br>p(z|x) = %{z:.3g}<extra></extra>",
-    )
-    for radius, dash in ((1, "solid"), (2, "dot")):
-        line = ellipse(loc, scale, radius)
-        figure.add_scatter(
-            x=line[:, 0],
-            y=line[:, 1],
-            mode="lines",
-            line={"color": colour["q"], "width": 2, "dash": dash},
-            hovertemplate=f"q(z|x), {radius}σ<extra></extra>",
-        )
-    figure.add_scatter(
-        x=[loc[0]],
-        y=[loc[1]],
-        mode="markers",
-        marker={"color": colour["q"], "size": 7, "symbol": "cross"},
-        hovertemplate="mean of q<br>(%{x:.3f}, %{y:.3f})<extra></extra>",
-    )
-    top = ellipse(loc, scale, 2)[30]
-    figure.add_annotation(
-        x=top[0], y=top[1], text="q(z|x)", showarrow=False, yshift=10, font={"color": colour["q"], "size": 14}
-    )
-    figure.update_xaxes(range=[axis1[0], axis1[-1]])
-    figure.update_yaxes(range=[axis2[0], axis2[-1]])
-    return figure
-
-
-def account_bar(log_p_x: float, elbo: float, gap: float, theme: str | None, height: int = 130) -> go.Figure:
-    """ELBO and gap stacked up to log p(x), on an axis of nats that starts a few gaps below the bound."""
-    colour = palette(theme)
-    figure = _base(theme, height)
-    room = max(4 * gap, 4.0)
-    start = elbo - room
-    figure.add_bar(
-        y=[0], x=[room], base=[start], orientation="h", marker_color=colour["q"], width=0.5,
-        hovertemplate=f"ELBO {elbo:.2f} nats<extra></extra>",
-    )  # fmt: skip
-    figure.add_bar(
-        y=[0], x=[gap], base=[elbo], orientation="h", marker={"color": colour["posterior"], "pattern": {"shape": "/"}},
-        width=0.5, hovertemplate=f"KL(q‖p(z|x)) {gap:.2f} nats<extra></extra>",
-    )  # fmt: skip
-    figure.add_shape(
-        type="line", x0=log_p_x, x1=log_p_x, y0=-0.42, y1=0.42, line={"color": colour["evidence"], "width": 3}
-    )
-    figure.add_annotation(
-        x=start + room / 2,
-        y=0,
-        text="ELBO",
-        showarrow=False,
-        font={"color": PAPER["dark" if theme == "dark" else "light"], "size": 14},
-    )
-    figure.add_annotation(
-        x=elbo + gap / 2,
-        y=0.25,
-        yshift=12,
-        text="gap",
-        showarrow=False,
-        font={"color": colour["posterior"], "size": 14},
-    )
-    figure.add_annotation(
-        x=log_p_x, y=-0.42, yshift=-2, text="log p(x)", showarrow=False, xanchor="left", xshift=6, yanchor="bottom"
-    )
-    figure.update_layout(barmode="overlay", margin={"l": 12, "r": 12, "t": 8, "b": 44})
-    figure.update_xaxes(range=[start, log_p_x + 0.3 * room], title_text="nats", title_standoff=4)
-    figure.update_yaxes(visible=False, range=[-0.5, 0.6])
-    return figure
+from demo.figures.base import base, plane
 
 
 def _mark_span(figure: go.Figure, low: float, high: float, theme: str | None) -> None:
@@ -166,7 +32,7 @@ def unnormalised_line(
 ) -> go.Figure:  # fmt: skip
     """f(x) as a line over the cells [n] of the midpoint rule, with region A = [low, high]."""
     colour = palette(theme)
-    figure = _base(theme, height)
+    figure = base(theme, height)
     figure.add_bar(
         x=middles, y=cells, width=(x[-1] - x[0]) / len(cells), marker={"color": "rgba(128,128,128,0.28)"},
         marker_line_width=0, hovertemplate="cell at %{x:.2f}<br>f = %{y:.4g}<extra></extra>",
@@ -188,7 +54,7 @@ def normalised_line(
 ) -> go.Figure:
     """p(x) as a line over the histogram of the samples [m], as a density, with region A = [low, high]."""
     colour = palette(theme)
-    figure = _base(theme, height)
+    figure = base(theme, height)
     edges = np.linspace(x[0], x[-1], 61)
     density = np.histogram(samples, edges, density=True)[0]
     middles = (edges[1:] + edges[:-1]) / 2
@@ -228,7 +94,7 @@ def unnormalised_plane(
 ) -> go.Figure:  # fmt: skip
     """f on the cells [n, n] (row = x₁) of the midpoint rule as a heat map, with the rectangle A."""
     name = "dark" if theme == "dark" else "light"
-    figure = _plane(theme, height)
+    figure = plane(theme, height)
     figure.add_heatmap(
         x=axis1, y=axis2, z=f.T.astype(np.float32), colorscale=[[0, PAPER[name]], [1, INK[name]]], zmin=0,
         zmax=float(f.max()), showscale=False, hovertemplate="x = (%{x:.2f}, %{y:.2f})<br>f = %{z:.4g}<extra></extra>",
@@ -244,7 +110,7 @@ def normalised_plane(
     region: tuple[tuple[float, float], ...], theme: str | None, height: int = 400,
 ) -> go.Figure:  # fmt: skip
     """Samples [m, 2] on their plane, those in the rectangle A filled with its colour."""
-    figure = _plane(theme, height)
+    figure = plane(theme, height)
     for chosen, colour, symbol in (
         (~inside, "rgba(128,128,128,0.6)", "circle"),
         (inside, palette(theme)["z"], "cross"),
@@ -263,7 +129,7 @@ def convergence(
 ) -> go.Figure:
     """Z_n against the cells an axis n, with the reference as a line and the visitor's n ringed."""
     colour = palette(theme)
-    figure = _base(theme, 260)
+    figure = base(theme, 260)
     figure.add_hline(y=truth, line={"color": "rgba(128,128,128,0.8)", "width": 1.5, "dash": "dash"})
     figure.add_scatter(
         x=n, y=value, mode="lines+markers", line={"color": colour["x"], "width": 1.5}, marker={"size": 6},

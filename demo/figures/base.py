@@ -1,0 +1,54 @@
+"""What all figures share: paper, type, axes, one scale on a plane. Knows nothing of what is drawn.
+
+Colours come from demo.colours; plotly is used in this package only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from demo.colours import INK
+
+FONT = '"Source Sans", sans-serif'
+
+
+def layout(theme: str | None, height: int) -> dict[str, Any]:
+    """What all figures share: no paper of their own, the site's type and ink, quiet axes."""
+    faint = "rgba(128,128,128,0.25)"
+    axis = {
+        "showgrid": False, "zeroline": False, "linecolor": faint, "ticks": "outside", "tickcolor": faint,
+        "fixedrange": True,
+    }  # fmt: skip
+    return {
+        "height": height,
+        "margin": {"l": 48, "r": 12, "t": 12, "b": 44},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 14, "color": INK["dark" if theme == "dark" else "light"]},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"font": {"family": FONT}},
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+    }
+
+
+def base(theme: str | None, height: int) -> go.Figure:
+    return go.Figure(layout=layout(theme, height))
+
+
+def plane(theme: str | None, height: int) -> go.Figure:
+    figure = base(theme, height)
+    figure.update_xaxes(title_text="z₁", constrain="domain")
+    figure.update_yaxes(title_text="z₂", scaleanchor="x", scaleratio=1, constrain="domain")
+    return figure
+
+
+def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArray:
+    """Points [n, 2] where ((z₁ − loc₁)/σ₁)² + ((z₂ − loc₂)/σ₂)² = radius²: a level line of N(loc, diag σ²)."""
+    angle = np.linspace(0, 2 * np.pi, n)
+    return np.asarray(loc) + radius * np.asarray(scale) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)

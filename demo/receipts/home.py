@@ -1,0 +1,118 @@
+"""Receipts of the home page: log p(z) under the hand, and the account of the nearest digit of the atlas. Knows no page.
+
+The atlas holds the three terms at every node of a lattice; the page shows those of the node nearest to z.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demo import digits
+from demo.densities import log_standard_normal
+from demo.receipts import Receipt, Second, again, program, vector
+from demo.receipts.again import Array, Decode
+from demo.receipts.subject import Origin, Subject
+
+TOLERANCE = 2e-3  # nats: rules that stop at 1e-3, kept in float32
+Encode = Callable[[NDArray], tuple[NDArray, NDArray]]
+
+
+def nearest(axis: NDArray, value: float) -> int:
+    """The node of an even axis that lies nearest; halfway, the higher one, as the page's JavaScript rounds."""
+    step = (axis[-1] - axis[0]) / (len(axis) - 1)
+    return min(len(axis) - 1, max(0, math.floor((value - axis[0]) / step + 0.5)))
+
+
+def receipts(
+    model_id: str, z: tuple[float, float], atlas: Mapping[str, NDArray] | None, encode: Encode, decode: Decode
+) -> tuple[Receipt, ...]:
+    """log p(z) and, where the model has an atlas, log p(x), ELBO and gap of the digit at the nearest node."""
+    prior = Receipt(
+        name="log p(z)",
+        formula=r"\log p(z) = -\tfrac12 \big(z_1^2 + z_2^2\big) - \log 2\pi",
+        inputs={"z": vector(z)},
+        method="The standard normal density of the plane, in closed form.",
+        value=float(log_standard_normal(z)),
+        unit="nats",
+        second_method="The density of each coordinate with its own constant, their logarithms summed.",
+        again=lambda: Second(float(again.log_normal(z)), 1e-9),
+        snippet=program(
+            f'print(f"{{log_standard_normal([{float(z[0])!r}, {float(z[1])!r}]):.2f}}")',
+            "from demo.densities import log_standard_normal",
+        ),
+    )
+    if atlas is None:
+        return (prior,)
+    axis = atlas["axis"]
+    column, row = (nearest(axis, value) for value in z)
+    node = np.array([axis[column], axis[row]])
+    x = digits.mode(decode(node[None]))[0]
+    loc, log_scale = (np.asarray(part[0], np.float64) for part in encode(x[None]))
+    places = f"[{float(node[0])!r}, {float(node[1])!r}]"
+    origin = Origin(f"the likeliest picture at {vector(node)}", f"x = digits.mode(vae.decode([{places}]))[0]")
+    subject = Subject(model_id, origin, x, decode, loc, log_scale)
+    return (prior, *_account(subject, {name: float(atlas[name][row, column]) for name in ("log_p_x", "elbo", "kl")}))
+
+
+def _account(subject: Subject, kept: Mapping[str, float]) -> tuple[Receipt, ...]:
+    """The three terms as the atlas keeps them; the snippets compute them anew."""
+
+    def bound() -> float:
+        def log_ratio(z: Array) -> Array:
+            return subject.log_joint(z) - subject.log_q(z)
+
+        return again.mean_by_lattice(log_ratio, subject.loc, subject.scale)
+
+    def receipt(
+        name: str, key: str, formula: str, method: str, second_method: str, compute: Callable[[], float], printed: str
+    ) -> Receipt:
+        return Receipt(
+            name=name,
+            formula=formula,
+            inputs=subject.inputs,
+            method=f"{method} Computed once for the atlas that the page reads.",
+            value=kept[key],
+            unit="nats",
+            second_method=second_method,
+            again=lambda: Second(compute(), TOLERANCE),
+            snippet=subject.code(
+                "table = DecoderTable.build(vae.decode)  # 201 × 201 decodings\n"
+                "exact = account(table, vae.decode, x, loc, log_scale)\n"
+                f'print(f"{{exact.{printed}:.2f}}")',
+                "from demo.evidence import DecoderTable, account",
+            ),
+        )
+
+    return (
+        receipt(
+            "log p(x)",
+            "log_p_x",
+            r"\log p(x) = \log \int p(z)\, p(x|z) \,dz",
+            "Adaptive quadrature over the whole plane.",
+            "Now, by the midpoint rule on even lattices, the step halved until nothing moves.",
+            subject.log_p_x,
+            "log_p_x",
+        ),
+        receipt(
+            "ELBO",
+            "elbo",
+            r"\text{ELBO} = \mathbb{E}_q[\log p(x|z)] - D_{KL}[q(z|x) \,\|\, p(z)]",
+            "Gauss–Hermite nodes and the closed form.",
+            "Now, as the mean of log p(x, z)/q(z|x) on an even lattice around q.",
+            bound,
+            "elbo.value",
+        ),
+        receipt(
+            "gap",
+            "kl",
+            r"D_{KL}[q(z|x) \,\|\, p(z|x)]",
+            "The trapezoidal rule around q.",
+            "Now, log p(x) less the bound, both from their second computations.",
+            lambda: subject.log_p_x() - bound(),
+            "gap",
+        ),
+    )

@@ -1,0 +1,311 @@
+"""The evidence page through every lens: it survives every move of every widget, and SciPy and brute force agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+from streamlit.testing.v1 import AppTest
+
+from demo import digits, pretrained
+from tests.site import brute_force, checked, decoded, numbers, open_page, plain_elbo
+
+PLANAR, DEEP = "z2", "z32"
+pytestmark = pytest.mark.skipif(
+    not {PLANAR, DEEP} <= set(pretrained.available()), reason="demo/assets has no z2 and z32 yet"
+)
+LENSES = {
+    PLANAR: ("identity", "grid", "sampling", "bayes", "dimensions", "contest"),
+    DEEP: ("identity", "grid", "sampling", "dimensions"),
+}
+SEED = 5
+
+
+def sample(model: str, seed: int = SEED) -> tuple[pretrained.PretrainedVAE, NDArray, NDArray, NDArray]:
+    """The model, the x of the link's seed, drawn here anew, and q's loc and scale."""
+    vae = pretrained.load(model)
+    z = np.random.default_rng([seed, 0]).standard_normal((1, vae.latent_dim))
+    probability = special.expit(vae.decode(z).astype(np.float64))
+    x = (np.random.default_rng([seed, 1]).random((1, 784)) < probability).astype(np.uint8)[0]
+    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(x[None]))
+    return vae, x, loc, np.exp(log_scale)
+
+
+def log_joint(vae: pretrained.PretrainedVAE, x: NDArray, z: NDArray) -> NDArray:
+    logits = vae.decode(z).astype(np.float64)
+    ink = x.astype(float)
+    return special.log_expit(logits) @ ink + special.log_expit(-logits) @ (1 - ink) + stats.norm.logpdf(z).sum(-1)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value.replace("−", "-").replace(",", "") for metric in app.metric}
+
+
+def number(text: str) -> float:
+    """The first number of a metric."""
+    return float(text.replace("≤ ", "").split()[0])
+
+
+def spec(app: AppTest, index: int = 0) -> dict:
+    return json.loads(app.get("plotly_chart")[index].proto.spec)
+
+
+def test_the_evidence_page_shows_what_brute_force_finds() -> None:
+    app = open_page("evidence", x="sample", seed="5")
+    vae = pretrained.load(pretrained.available()[0])
+    x = digits.sample_pixels(vae.decode(digits.sample_prior(1, 2, 5)), 5)[0]
+    metrics = {metric.label: metric.value.replace("−", "-") for metric in app.metric}
+    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(x[None]))
+    log_p_x = brute_force(vae, x, loc)
+    reconstruction, kl = plain_elbo(vae, x, loc, log_scale)
+    assert float(metrics["log p(x), nats"]) == pytest.approx(log_p_x, abs=0.006)
+    assert float(metrics["ELBO, nats"]) == pytest.approx(reconstruction - kl, abs=0.006)
+    assert float(metrics["gap, nats"]) == pytest.approx(log_p_x - reconstruction + kl, abs=0.012)
+    mantissa, _, exponent = metrics["left over, nats"].partition(" × 10")
+    power = int(exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
+    assert abs(float(mantissa)) * 10**power < 1e-3
+
+
+def test_a_drawing_in_a_link_becomes_the_x() -> None:
+    x = np.zeros(784, np.uint8)
+    x.reshape(28, 28)[6:22, 13:15] = 1
+    app = open_page("evidence", x="drawing", bits=digits.pack(x))
+    assert "log p(x), nats" in metrics(app)
+    assert app.query_params["bits"] in (digits.pack(x), [digits.pack(x)])
+
+
+def test_a_blank_pad_shows_words_and_no_numbers() -> None:
+    app = open_page("evidence", x="drawing")
+    assert not app.metric
+    assert any("Give it an x" in text.value for text in app.markdown)
+
+
+def test_q_is_drawn_to_the_scale_of_its_plane() -> None:
+    app = open_page("evidence", x="sample", seed="5")
+    spec = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    vae = pretrained.load(pretrained.available()[0])
+    x = digits.sample_pixels(vae.decode(digits.sample_prior(1, 2, 5)), 5)[0]
+    loc, log_scale = (part[0] for part in vae.encode(x[None]))
+    ellipse = next(trace for trace in spec["data"] if trace["type"] == "scatter" and trace["mode"] == "lines")
+    values = [decoded(ellipse[axis]) for axis in ("x", "y")]
+    extent = [(v.max() - v.min()) / 2 for v in values]
+    assert extent == pytest.approx(np.exp(log_scale), rel=2e-3)
+    assert [(v.max() + v.min()) / 2 for v in values] == pytest.approx(loc, abs=1e-3)
+    assert spec["layout"]["yaxis"]["scaleanchor"] == "x"
+
+
+# Every widget, through every lens.
+
+
+def moves(app: AppTest) -> list[tuple[str, Callable[[AppTest], object]]]:
+    """Another value for every widget of the lens, and every button, as something to do to the page."""
+    found: list[tuple[str, Callable[[AppTest], object]]] = []
+    for i, widget in enumerate(app.select_slider):
+        for j in (0, len(widget.options) // 2, len(widget.options) - 1):
+            found.append((f"{widget.label} {j}", lambda a, i=i, j=j: a.select_slider[i].set_value(_option(a, i, j))))
+    for kind in ("slider", "number_input"):
+        for i, widget in enumerate(getattr(app, kind)):
+            for value in (widget.min, widget.max):
+                found.append((f"{widget.label} {value}", lambda a, k=kind, i=i, v=value: getattr(a, k)[i].set_value(v)))
+    for i, widget in enumerate(app.button):
+        if not widget.disabled:
+            found.append((widget.label, lambda a, i=i: a.button[i].click()))
+    return found
+
+
+def _option(app: AppTest, i: int, j: int) -> object:
+    """The j-th value of a select slider; AppTest has its options as texts, the state its values."""
+    widget = app.select_slider[i]
+    kind = type(widget.value)
+    return kind(widget.options[j])
+
+
+@pytest.mark.parametrize(("model", "lens"), [(model, lens) for model, lenses in LENSES.items() for lens in lenses])
+def test_every_widget_of_a_lens_can_be_moved(model: str, lens: str) -> None:
+    app = open_page("evidence", model=model, lens=lens, seed=str(SEED))
+    assert app.session_state["lens"] == lens
+    for what, move in moves(app):
+        move(app)
+        try:
+            checked(app.run())
+        except AssertionError as error:
+            raise AssertionError(f"after {what}: {error}") from error
+
+
+@pytest.mark.parametrize("lens", ["bayes", "contest"])
+def test_a_lens_that_needs_the_plane_gives_way_to_the_identity(lens: str) -> None:
+    app = open_page("evidence", model=DEEP, lens=lens)
+    assert app.session_state["lens"] == "identity"
+
+
+@pytest.mark.parametrize("lens", LENSES[PLANAR])
+@pytest.mark.parametrize("ink", [0, 1])
+def test_extreme_drawings_show_numbers_or_words(lens: str, ink: int) -> None:
+    x = np.full(784, ink, np.uint8)
+    x[400] = 1  # a blank pad has no numbers at all
+    checked(open_page("evidence", x="drawing", bits=digits.pack(x), lens=lens))
+
+
+# The numbers.
+
+
+def test_the_deep_model_shows_bounds() -> None:
+    app = open_page("evidence", model=DEEP, seed=str(SEED))
+    vae, x, loc, scale = sample(DEEP)
+    z = loc + scale * np.random.default_rng(0).standard_normal((5000, vae.latent_dim))
+    log_w = log_joint(vae, x, z) - stats.norm.logpdf(z, loc, scale).sum(-1)
+    shown = metrics(app)
+    assert number(shown["importance-weighted, nats"]) == pytest.approx(
+        special.logsumexp(log_w) - np.log(5000), abs=0.006
+    )
+    log_p_x_given_z = log_joint(vae, x, z) - stats.norm.logpdf(z).sum(-1)
+    kl = (-stats.norm(loc, scale).entropy() + 0.5 * (np.log(2 * np.pi) + loc**2 + scale**2)).sum()
+    assert number(shown["ELBO, nats"]) == pytest.approx(log_p_x_given_z.mean() - kl, abs=0.006)
+    w = special.softmax(log_w)
+    assert number(shown["draws that count"]) == pytest.approx(1 / (w**2).sum(), abs=0.51)
+
+
+@pytest.mark.parametrize(("model", "label"), [(PLANAR, "log p(x), nats"), (DEEP, "importance-weighted, nats")])
+def test_other_units_and_the_rank(model: str, label: str) -> None:
+    shown = metrics(open_page("evidence", model=model, seed=str(SEED)))
+    log_p_x = number(shown[label])
+    assert number(shown["−log₂ p(x), bits"]) == pytest.approx(-log_p_x * np.log2(np.e), abs=0.06)
+    assert number(shown["bits per pixel"]) == pytest.approx(-log_p_x * np.log2(np.e) / 784, abs=6e-4)
+    scores = pretrained.load(model).scores
+    if scores is None:
+        pytest.skip(f"{model} has no scores.npz yet")
+    rank = stats.percentileofscore(scores.log_p_x, log_p_x, kind="mean")
+    assert number(shown["likelier than"]) == pytest.approx(rank, abs=0.11)
+
+
+def test_the_grey_counter_example_integrates_to_what_it_says() -> None:
+    app = open_page("evidence", seed=str(SEED))
+    vae, _, loc, _ = sample(PLANAR)
+    light = special.expit(vae.decode(loc[None])[0].astype(np.float64))
+    grid = np.linspace(0, 1, 2001)
+    masses = np.trapezoid(light[:, None] ** grid * (1 - light[:, None]) ** (1 - grid), grid, axis=1)
+    equation = next(e.value for e in app.latex if "BCE" in e.value)
+    assert numbers(equation)[-1] == pytest.approx(np.log(masses).sum(), abs=0.3)
+
+
+@pytest.mark.parametrize("nodes", [5, 41, 201])
+def test_a_coarse_grid_is_what_a_coarse_grid_gives(nodes: int) -> None:
+    app = open_page("evidence", lens="grid", nodes=str(nodes), seed=str(SEED))
+    vae, x, loc, _ = sample(PLANAR)
+    axis = np.linspace(-5, 5, nodes)
+    z = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    value = special.logsumexp(log_joint(vae, x, z)) + 2 * np.log(axis[1] - axis[0])
+    exact = brute_force(vae, x, loc)
+    shown = metrics(app)
+    assert number(shown[f"{nodes} × {nodes} nodes, nats"]) == pytest.approx(value, abs=2e-3)
+    assert number(shown["exact, nats"]) == pytest.approx(exact, abs=2e-3)
+    assert number(shown["off by, nats"]) == pytest.approx(value - exact, abs=4e-3)
+
+
+@pytest.mark.parametrize("model", [PLANAR, DEEP])
+@pytest.mark.parametrize("k", [1, 64, 2048])
+def test_the_race_is_run_as_said(model: str, k: int) -> None:
+    app = open_page("evidence", model=model, lens="sampling", k=str(k), seed=str(SEED))
+    vae, x, loc, scale = sample(model)
+    shown = metrics(app)
+    for label, (mean, sd) in {
+        f"draws of q, K = {k}": (loc, scale),
+        f"draws of the prior, K = {k}": (np.zeros_like(loc), np.ones_like(loc)),
+    }.items():
+        z = mean + sd * np.random.default_rng(1).standard_normal((8192, vae.latent_dim))
+        log_w = log_joint(vae, x, z) - stats.norm.logpdf(z, mean, sd).sum(-1)
+        estimates = special.logsumexp(log_w.reshape(-1, k), axis=1) - np.log(k)
+        value, _, error = shown[label].partition(" ± ")
+        assert float(value) == pytest.approx(estimates.mean(), abs=0.006)
+        assert float(error) == pytest.approx(stats.sem(estimates), abs=0.006)
+    z = loc + scale * np.random.default_rng(1).standard_normal((8192, vae.latent_dim))
+    w = special.softmax((log_joint(vae, x, z) - stats.norm.logpdf(z, loc, scale).sum(-1)).reshape(-1, k), axis=1)
+    assert number(shown["of them count, q"]) == pytest.approx((1 / (w**2).sum(axis=1)).mean(), abs=0.051)
+
+
+def test_bayes_rule_divides_by_the_evidence() -> None:
+    app = open_page("evidence", lens="bayes", seed=str(SEED))
+    vae, x, loc, _ = sample(PLANAR)
+    log_p_x = brute_force(vae, x, loc)
+    line = next(e.value for e in app.latex if "at the peak" in e.value)
+    *logs, z1, z2 = numbers(line)[-5:]
+    peak = float(log_joint(vae, x, np.array([[z1, z2]]))[0])
+    assert logs == pytest.approx([peak, log_p_x, peak - log_p_x], abs=0.03)  # z has three digits
+    before, after = (spec(app, i)["data"][0] for i in (0, 1))
+    left, right = (decoded(trace["z"]) for trace in (before, after))
+    assert left / left.max() == pytest.approx(right / right.max(), abs=1e-9)
+    step = np.diff(decoded(after["x"]))[0] * np.diff(decoded(after["y"]))[0]
+    volume = next(numbers(e.value)[-1] for e in app.latex if "{peak }" in e.value and "10^" not in e.value)
+    assert volume == pytest.approx(right.sum() * step, abs=2e-4)
+    assert volume == pytest.approx(1, abs=0.05)
+    (shown,) = [e.value for e in app.latex if e.value.strip("$\n ").startswith("p(x) =")]
+    mantissa, exponent = numbers(shown)[0], int(shown.split("{")[-1].split("}")[0])
+    assert np.log(mantissa) + exponent * np.log(10) == pytest.approx(log_p_x, abs=0.01)
+
+
+@pytest.mark.parametrize("model", [PLANAR, DEEP])
+def test_the_divergence_per_dimension(model: str) -> None:
+    app = open_page("evidence", model=model, lens="dimensions", seed=str(SEED))
+    vae, _, loc, scale = sample(model)
+    kl = -stats.norm(loc, scale).entropy() + 0.5 * (np.log(2 * np.pi) + loc**2 + scale**2)
+    shown = metrics(app)
+    assert number(shown["closed form, nats"]) == pytest.approx(kl.sum(), abs=6e-4)
+    z = loc + scale * np.random.default_rng(2).standard_normal((2000, vae.latent_dim))
+    ratio = stats.norm.logpdf(z, loc, scale) - stats.norm.logpdf(z)
+    sampled, error = (float(part) for part in shown["2,000 draws, nats"].split(" ± "))
+    assert sampled == pytest.approx(ratio.mean(axis=0).sum(), abs=6e-4)
+    assert error == pytest.approx(np.sqrt((stats.sem(ratio, axis=0) ** 2).sum()), abs=6e-4)
+    assert shown["dimensions in use"] == f"{(kl > 0.01).sum()} of {vae.latent_dim}"
+    bars = decoded(spec(app)["data"][0]["y"])
+    assert bars == pytest.approx(np.sort(kl)[::-1] if model == DEEP else kl, abs=1e-6)
+
+
+def test_the_visitors_q_gets_its_bound_and_never_passes_the_evidence() -> None:
+    vae, x, loc, scale = sample(PLANAR)
+    q = {"m1": loc[0] + 0.4 * scale[0], "m2": loc[1] - 0.3 * scale[1], "s1": 1.3 * scale[0], "s2": 0.8 * scale[1]}
+    app = open_page("evidence", lens="contest", seed=str(SEED), **{key: f"{value:.5f}" for key, value in q.items()})
+    q = {key: round(value, 5) for key, value in q.items()}
+    mean, sd = np.array([q["m1"], q["m2"]]), np.array([q["s1"], q["s2"]])
+    log_p_x = brute_force(vae, x, loc)
+    reconstruction, kl = plain_elbo(vae, x, mean, np.log(sd))
+    assert numbers(app.latex[0].value)[-4:] == pytest.approx(
+        [log_p_x, reconstruction, kl, reconstruction - kl], abs=0.011
+    )
+    assert number(metrics(app)["your gap, nats"]) == pytest.approx(log_p_x - reconstruction + kl, abs=2e-3)
+
+
+def test_both_gaps_are_those_of_an_optimiser_that_knows_nothing_of_ours() -> None:
+    app = open_page("evidence", lens="contest", seed=str(SEED))
+    vae, x, loc, scale = sample(PLANAR)
+    log_p_x = brute_force(vae, x, loc)
+
+    def loss(q: NDArray) -> float:
+        reconstruction, kl = plain_elbo(vae, x, loc + q[:2] * scale, np.log(scale) + q[2:])
+        return kl - reconstruction
+
+    found = optimize.minimize(loss, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
+    shown = {label: number(value) for label, value in metrics(app).items()}
+    assert shown["approximation gap"] <= log_p_x + found.fun + 3e-3, "ours is at least as good"
+    assert shown["approximation gap"] + shown["amortisation gap"] == pytest.approx(shown["the encoder’s gap"], abs=2e-3)
+    assert shown["the encoder’s gap"] == pytest.approx(log_p_x + loss(np.zeros(4)), abs=3e-3)
+    before = shown["your gap, nats"]
+    next(b for b in app.button if b.label == "Show the best q").click()
+    shown = {label: number(value) for label, value in metrics(checked(app.run())).items()}
+    assert shown["your gap, nats"] == pytest.approx(shown["approximation gap"], abs=1.1e-3)
+    assert shown["your gap, nats"] <= before
+    assert {"m1", "m2", "s1", "s2"} <= set(app.query_params)
+    next(b for b in app.button if b.label == "Back to the encoder").click()
+    shown = {label: number(value) for label, value in metrics(checked(app.run())).items()}
+    assert shown["your gap, nats"] == before
+
+
+def test_another_x_hands_q_back_to_the_encoder() -> None:
+    app = open_page("evidence", lens="contest", seed=str(SEED), s1="0.5")
+    assert app.session_state["s1"] == 0.5
+    next(b for b in app.button if b.label == "Imagine another").click()
+    checked(app.run())
+    assert app.session_state["s1"] is None
