@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
 
 from demo import cache, colours, pretrained
 from demo.pretrained import PretrainedVAE
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
@@ -162,6 +159,6 @@ def metrics(*numbers: tuple[str, str, str]) -> None:
             st.metric(label, shown, help=words, width="content")
 
 
-def chart(figure: Figure, *, key: str) -> None:
+def chart(figure: Any, *, key: str) -> None:
     """A Plotly figure without the toolbar."""
     st.plotly_chart(figure, config={"displayModeBar": False}, key=key)

@@ -1,4 +1,4 @@
-"""The table of results in README.md, written from the manifests: `python -m export.readme [--check]`.
+"""The tables of README.md: results from the manifests, equations with their tests: `python -m export.readme [--check]`.
 
 Knows nothing of torch or ONNX, nor how a figure was found: a manifest says so, and what it lacks stays a dash.
 """
@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export import ExportError
+from export import ExportError, equations
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+EQUATIONS = ("<!-- equations:begin -->", "<!-- equations:end -->")
 MEND = "export the model again with: python -m export RUN --as ID"
 DASH = "–"
 
@@ -103,12 +104,12 @@ def _data(data: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
     return ", ".join(parts).replace("|", "\\|") or DASH
 
 
-def renewed(readme: str, block: str) -> str:
+def renewed(readme: str, block: str, begin: str = BEGIN, end: str = END) -> str:
     """The text of README.md with `block` between its markers. Raises ExportError where they are not there once each."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ExportError(f"README.md needs the lines {BEGIN} and {END}, once each and in this order")
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{block}\n{END}{rest.split(END)[1]}"
+    if readme.count(begin) != 1 or readme.count(end) != 1 or readme.index(begin) > readme.index(end):
+        raise ExportError(f"README.md needs the lines {begin} and {end}, once each and in this order")
+    before, rest = readme.split(begin)
+    return f"{before}{begin}\n{block}\n{end}{rest.split(end)[1]}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -120,6 +121,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         old = arguments.readme.read_text(encoding="utf-8")
         new = renewed(old, table(manifests(arguments.assets)))
+        if EQUATIONS[0] in old:
+            new = renewed(new, equations.table(), *EQUATIONS)
         if old == new:
             print(f"{arguments.readme}: the results are those of the manifests")
         elif arguments.check:

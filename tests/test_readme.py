@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from export import ExportError, readme
+from demo.pages import PAGES
+from export import ExportError, equations, readme
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -58,6 +60,22 @@ def wanted(files: list[str]) -> set[str]:
     top = {name.split("/")[0] + "/" * ("/" in name) for name in files} - {"README.md"}
     demo = [name.split("/") for name in files if name.startswith("demo/") and not name.endswith("/__init__.py")]
     return top | {"/".join(parts[:2]) + "/" * (len(parts) > 2) for parts in demo}
+
+
+def test_every_equation_has_a_page_and_tests_that_exist() -> None:
+    """All fourteen, pages of the site, functions of the tests; and the README has the table as it is now."""
+    assert [equation.number for equation in equations.EQUATIONS] == list(range(1, 15))
+    pages = {page.name for page in PAGES}
+    for equation in equations.EQUATIONS:
+        assert equation.pages
+        assert set(equation.pages) <= pages, equation
+        for test in equation.tests:
+            file, _, function = test.partition("::")
+            tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+            assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, test
+        assert equation.tests
+    begin, end = readme.EQUATIONS
+    assert read().split(begin)[1].split(end)[0].strip() == equations.table()
 
 
 def test_the_tree_names_what_there_is() -> None:

@@ -9,6 +9,7 @@ from demo.figures.enemy import (
     unnormalised_plane,
 )
 from demo.figures.evidence import account_bar, kl_bars, posterior_map, race, refined_cells, resolution, surface
+from demo.figures.model import score_histogram
 
 __all__ = [
     "account_bar",
@@ -21,6 +22,7 @@ __all__ = [
     "race",
     "refined_cells",
     "resolution",
+    "score_histogram",
     "surface",
     "unnormalised_line",
     "unnormalised_plane",

@@ -53,8 +53,10 @@ def _resolution(view: View) -> None:
     step = 10 / (state.nodes - 1)
     symbol = layout.symbols()
     st.latex(
-        rf"\log p(x) = \log \int {symbol.prior}\, p(x|z)\,dz \;\approx\; "
-        rf"\log \sum_{{g=1}}^{{{state.nodes}^2}} p(z_g)\,p(x|z_g)\,h^2 = {layout.latex(float(log_p_x[picked]), 3)}"
+        rf"""\begin{{aligned}}
+        \log p(x) &= \log \int {symbol.prior}\, p(x|z)\,dz \\
+        &\approx \log \sum_{{g=1}}^{{{state.nodes}^2}} p(z_g)\,p(x|z_g)\,h^2 = {layout.latex(float(log_p_x[picked]), 3)}
+        \end{{aligned}}"""
     )
     off = float(log_p_x[picked]) - exact
     layout.metrics(

@@ -26,4 +26,5 @@ PAGES = (
     Page("enemy", "The enemy", "enemy"),
     Page("evidence", "Evidence", "evidence"),
     Page("derivation", "Derivation", "derivation"),
+    Page("model", "The model", "model"),
 )

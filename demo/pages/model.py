@@ -1,0 +1,142 @@
+"""The model: how near p_θ comes to the data, every figure with its method from the manifest, and what it cannot do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from numpy.typing import NDArray
+
+from demo import address, cache, digits, figures, layout, pictures
+from demo.densities import sigmoid
+from demo.pretrained import PretrainedVAE
+
+models = layout.models()
+SHOWN = 10  # digits in a row
+FIELDS = (
+    address.Field("model", models[0], address.one_of(models)),
+    address.Field("seed", 1, address.whole(0, 999_999)),
+)
+NAMES = {
+    "log_p_x": "log p(x)",
+    "importance_weighted": "importance-weighted bound",
+    "elbo": "ELBO",
+    "reconstruction": "reconstruction, E_q[log p(x|z)]",
+    "kl": "KL from q to the prior",
+    "gap": "gap, KL from q to the posterior",
+    "independent_pixels": "independent pixels",
+}
+state = st.session_state
+
+
+def again() -> None:
+    state.seed = (state.seed + 1) % 1_000_000
+
+
+def best(test: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """The figure that says most of log p(x): exact where there is one, else the bound; and its relation to it."""
+    if "log_p_x" in test:
+        return "=", test["log_p_x"]
+    return (r"\ge", test["importance_weighted"]) if "importance_weighted" in test else None
+
+
+def plus_minus(figure: Mapping[str, Any]) -> str:
+    return f"{layout.nats(figure['value'])} ± {layout.nats(figure['standard_error'])}"
+
+
+def show_fit(vae: PretrainedVAE) -> None:
+    """Equation 3 with its numbers, and the spread of log p(x) over the test digits."""
+    test = vae.manifest.get("test", {})
+    found = best(test)
+    parameters, data = vae.manifest.get("parameters", {}), vae.manifest.get("data", {})
+    if found is None:
+        st.info(f"{vae.model_id} was exported without test figures; run python -m vae.evaluate and export it again.")
+        return
+    relation, figure = found
+    lines = [
+        r"p_\theta(x) &\approx q_{data}(x)",
+        rf"\frac1N \sum_{{n=1}}^{{N}} \log p_\theta(x^n) &{relation} {layout.latex(figure['value'])}\ \text{{nats}}",
+    ]
+    if "independent_pixels" in test:
+        lines.append(
+            rf"\text{{independent pixels: }} &\hphantom{{=}}\; "
+            rf"{layout.latex(test['independent_pixels']['value'])}\ \text{{nats}}"
+        )
+    st.latex(r"\begin{aligned} " + r" \\[0.4em] ".join(lines) + r" \end{aligned}")
+    layout.caption(
+        f"$\\theta$: {sum(parameters.values()):,} numbers, learnt from $N$ = {data.get('training_images', 0):,} "
+        f"digits; the mean is over {figure['images']:,} test digits that training never saw. The third line is the "
+        "best model without latents, each pixel inked as often as in training."
+    )
+    scored = {name: model.scores.log_p_x for name in models if (model := layout.open_model(name)).scores is not None}
+    if scored and "independent_pixels" in test:
+        layout.chart(
+            figures.score_histogram(scored, test["independent_pixels"]["value"], layout.theme()), key="histogram"
+        )
+        layout.caption(
+            "How $\\log p(x)$ is spread over the test digits: exact with two dimensions, a lower bound with more. "
+            "Easy digits, thin ones, are on the right."
+        )
+
+
+def show_samples(vae: PretrainedVAE) -> None:
+    """Draws of p_θ above digits of the data, both binary."""
+    logits = vae.decode(digits.sample_prior(SHOWN, vae.latent_dim, state.seed))
+    drawn = digits.sample_pixels(logits, state.seed)
+    mean = sigmoid(logits)
+    test_set = cache.test_set()
+    rows: list[tuple[str, NDArray]] = [("drawn from the model", drawn), ("the same, p(x|z)", mean)]
+    if test_set is not None:
+        start = state.seed * SHOWN % (len(test_set) - SHOWN)
+        rows.append(("test digits, binarised", test_set[start : start + SHOWN]))
+    for words, images in rows:
+        st.caption(words)
+        st.html(
+            pictures.html_digits(
+                [(image, f"{words}, {i + 1}", "") for i, image in enumerate(images)], layout.theme(), width=72
+            )
+        )
+    if test_set is None:
+        layout.caption("MNIST’s own digits are not on this machine; set MNIST_DIR to their folder to see them beside.")
+    st.button("Draw again", on_click=again, type="primary")
+
+
+def show_card(vae: PretrainedVAE) -> None:
+    """The manifest in words: figures with method and error, data, training, limits, how to reproduce."""
+    manifest = vae.manifest
+    rows = ["| figure | nats per digit | how |", "| --- | ---: | --- |"]
+    for name, figure in manifest.get("test", {}).items():
+        samples = f", {figure['samples']:,} samples" if "samples" in figure else ""
+        cells = (NAMES.get(name, name), plus_minus(figure), figure["method"] + samples)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    st.markdown("\n".join(rows))
+    data, training = manifest.get("data", {}), manifest.get("training", {})
+    config = manifest.get("config", {})
+    layout.text(
+        f"**Data.** {data.get('dataset')}: {data.get('split')}. Binarisation {data.get('binarisation')}, test digits "
+        f"once with seed {data.get('seed')}.\n\n"
+        f"**Training.** {training.get('epochs')} epochs; the weights are an average, kept from the epoch that was best "
+        f"on {data.get('validation_images', 0):,} held-out training digits "
+        f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(training.get('best_validation_elbo', 0))}). "
+        "One layer of latents, prior N(0, I), pixels independent given z.\n\n"
+        "**Limits.** It knows 28 × 28 binary digits and nothing else. Averages hide digits on which the encoder misses "
+        "the posterior. A likelihood is no measure of beauty."
+    )
+    options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in config.items())
+    with st.expander("Train it again", type="compact"):
+        st.code(f"python -m vae.train --out RUN {options}\npython -m vae.evaluate RUN\npython -m export RUN --as ID")
+
+
+with layout.frame(
+    "The model",
+    "Learning is to bring $p_\\theta$, what the network believes, close to $q_{data}$, where digits come from. Nobody "
+    "knows $q_{data}$; what can be measured is how much probability the model gives to digits it has never seen.",
+):
+    layout.complain(address.restore(FIELDS))
+    st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
+    vae = layout.open_model(state.model)
+    show_fit(vae)
+    st.subheader("Samples beside data", anchor=False)
+    show_samples(vae)
+    st.subheader("Model card", anchor=False)
+    show_card(vae)
+    address.publish(FIELDS)
