@@ -29,11 +29,12 @@ _SHOWN = """() => {
 }"""
 
 # Clicks, then looks at every frame: milliseconds until what the page says first changes, and until the run has ended.
-_CLICK = """async button => {
+_CLICK = """async (button, selector) => {
     const main = document.querySelector('[data-testid="stMain"]');
     const app = document.querySelector('[data-testid="stApp"]');
     const shadows = [...main.querySelectorAll('*')].map(element => element.shadowRoot).filter(Boolean);
-    const said = () => main.textContent + [...main.querySelectorAll('img')].map(image => image.src).join()
+    const watched = () => [...main.querySelectorAll(selector)].map(node => node.textContent).join();
+    const said = () => selector ? watched() : main.textContent + [...main.querySelectorAll('img')].map(image => image.src).join()
         + shadows.map(shadow => shadow.textContent).join();
     const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
     const before = said(), start = performance.now();
@@ -87,20 +88,34 @@ def first_page(chromium: Browser, site: Site) -> list[Figure]:
     ]
 
 
-def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
-    """A rerun after a click on the page's main button; one frame of the browser is part of it."""
+def measured(chromium: Browser, site: Site, count: int, path: str, button: str, watched: str) -> list[list[float]]:
+    """Clicks `button` (a selector) on a page `count` times; sorted ms until `watched` has changed, and to the end."""
     page = chromium.new_page(viewport=VIEW)
-    page.goto(f"{site.url}/{SAMPLE}")
+    page.goto(f"{site.url}/{path}")
     settled(page)
-    button = page.locator('[data-testid="stMain"] [data-testid="stBaseButton-primary"]').first
-    if not button.count():
-        raise SiteError(f"the page {SAMPLE} has no primary button")
+    found = page.locator(f'[data-testid="stMain"] {button}').first
+    if not found.count():
+        raise SiteError(f"the page {path} has no button {button}")
     rows: list[list[float]] = []
     for _ in range(count + 3):
-        rows.append(button.evaluate(_CLICK))
+        rows.append(found.evaluate(_CLICK, watched))
         settled(page, quiet=0.2)
     page.context.close()
-    changed, ended = (sorted(column) for column in zip(*rows[3:], strict=True))  # the first three warm up
+    return [sorted(column) for column in zip(*rows[3:], strict=True)]  # the first three warm up
+
+
+def exact_panel(chromium: Browser, site: Site, count: int) -> list[Figure]:
+    """From asking for a new x to its exact numbers on the evidence page."""
+    shown, _ = measured(chromium, site, count, "evidence", ".st-key-imagine button", '[data-testid="stMetricValue"]')
+    return [
+        Figure(f"a new x to its exact numbers, median of {count}", statistics.median(shown), "ms", 150),
+        Figure("a new x to its exact numbers, 95th percentile", shown[int(0.95 * (count - 1) + 0.5)], "ms", 300),
+    ]
+
+
+def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
+    """A rerun after a click on the page's main button; one frame of the browser is part of it."""
+    changed, ended = measured(chromium, site, count, SAMPLE, '[data-testid="stBaseButton-primary"]', "")
     return [
         Figure(f"click to changed page, median of {count}", statistics.median(changed), "ms", 150),
         Figure("click to changed page, 95th percentile", changed[int(0.95 * (count - 1) + 0.5)], "ms"),
@@ -144,6 +159,7 @@ def main(argv: list[str] | None = None) -> int:
             for figures in (
                 first_page(chromium, site),
                 clicks(chromium, site, arguments.clicks),
+                exact_panel(chromium, site, arguments.clicks),
                 memory(chromium, site),
                 [size_of_assets()],
             ):

@@ -56,7 +56,7 @@ def choose_x(vae: PretrainedVAE) -> tuple[NDArray[np.uint8], subject.Origin] | N
         return test_set[state.digit], subject.test_digit(state.digit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input("Seed", 0, 999_999, key="seed", width=150)
-        st.button("Imagine another", on_click=step, args=("seed", 1_000_000))
+        st.button("Imagine another", on_click=step, args=("seed", 1_000_000), key="imagine")
     x = digits.sample_pixels(vae.decode(digits.sample_prior(1, vae.latent_dim, state.seed)), state.seed)[0]
     return x, subject.imagined(state.seed)
 
