@@ -109,7 +109,7 @@ def main() -> None:
     uniform_ms = np.median(anew) * (sides / table.grid.n) ** 2
     print(
         f"a uniform grid within 1e-3 nat on [−5, 5]²: {np.median(sides):.0f} nodes a side at the median of "
-        f"{len(sides)} images (at most {SIDES[-1]} tried), {np.median(uniform_ms) / 1e3:.0f} s at the rate just measured, "
+        f"{len(sides)} images (at most {SIDES[-1]} tried), {np.median(uniform_ms) / 1e3:.0f} s at that rate, "
         f"{np.median(uniform_ms) / median:.0f} times ours (limit 200)"
     )
 

@@ -34,7 +34,8 @@ _CLICK = """async (button, selector) => {
     const app = document.querySelector('[data-testid="stApp"]');
     const shadows = [...main.querySelectorAll('*')].map(element => element.shadowRoot).filter(Boolean);
     const watched = () => [...main.querySelectorAll(selector)].map(node => node.textContent).join();
-    const said = () => selector ? watched() : main.textContent + [...main.querySelectorAll('img')].map(image => image.src).join()
+    const images = () => [...main.querySelectorAll('img')].map(image => image.src).join();
+    const said = () => selector ? watched() : main.textContent + images()
         + shadows.map(shadow => shadow.textContent).join();
     const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
     const before = said(), start = performance.now();
