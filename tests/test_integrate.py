@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,11 +16,15 @@ from demo.integrate import (
     Cells,
     Grid,
     LogFunction,
+    Refinement,
     adaptive_integral,
     gauss_hermite,
     gauss_legendre,
+    hermite_rules,
+    lattice_rules,
     log_integral,
     log_sum_exp,
+    settled_mean,
 )
 
 
@@ -267,3 +273,80 @@ def test_rounds_are_bounded_and_an_unfinished_integral_says_so() -> None:
 def test_what_lies_elsewhere_joins_in(log_rest: float) -> None:
     integral = adaptive_integral(normal((0, 0), (0.02, 0.02)), *tiles(-5, 5), log_rest=log_rest)
     assert integral.value == pytest.approx(np.logaddexp(0, log_rest), abs=1e-5)
+
+
+# Rules for means under N(0, I) that rise until they settle
+
+
+@pytest.mark.parametrize("order", [101, 144, 288, 577, 1152])
+def test_high_orders_are_scipys_where_the_weight_is(order: int) -> None:
+    nodes, weights = gauss_hermite(order, 1)
+    expected, mass = special.roots_hermitenorm(order)
+    inside = np.abs(expected) <= 9
+    # the phase may leave out or take in a node at the very rim, of no weight
+    assert abs(len(nodes) - inside.sum()) <= 2
+    near = np.abs(expected[:, None] - nodes[:, 0]).argmin(axis=0)
+    np.testing.assert_allclose(nodes[:, 0], expected[near], atol=1e-9)
+    np.testing.assert_allclose(weights, mass[near] / np.sqrt(2 * np.pi), rtol=1e-7, atol=1e-19)
+    assert weights.sum() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("order", [20, 72, 288])
+def test_left_out_nodes_weigh_what_was_allowed_and_are_the_lightest(order: int) -> None:
+    nodes, weights = gauss_hermite(order, 2)
+    kept, heavy = gauss_hermite(order, 2, negligible=1e-6)
+    assert len(kept) < len(nodes)
+    assert 0 <= weights.sum() - heavy.sum() <= 1e-6
+    lightest = np.sort(weights)[: len(weights) - len(heavy)]
+    assert lightest.max() <= heavy.min()
+    assert lightest.sum() + heavy.min() > 1e-6, "no more could go"
+    rows = {tuple(row) for row in nodes}
+    assert all(tuple(row) in rows for row in kept)
+
+
+def waves(frequency: float) -> Callable[[np.ndarray], np.ndarray]:
+    """cos(a·ε) + 3 with |a| = frequency: its mean is exp(−frequency²/2) + 3."""
+    return lambda noise: np.cos(noise @ (frequency * np.array([0.6, 0.8]))) + 3
+
+
+@pytest.mark.parametrize("rules", [lambda: hermite_rules(2), lattice_rules])
+@pytest.mark.parametrize("frequency", [0.0, 0.5, 2.0, 6.0])
+def test_means_settle_on_their_closed_form(rules: Callable[[], Iterator[Refinement]], frequency: float) -> None:
+    asked = []
+    g = waves(frequency)
+
+    def counted(noise: np.ndarray) -> np.ndarray:
+        asked.append(noise)
+        return g(noise)
+
+    mean = settled_mean(counted, rules(), 1e-7)
+    assert mean == pytest.approx(np.exp(-(frequency**2) / 2) + 3, abs=2e-7)
+    assert max(map(len, asked)) <= 4097, "no more nodes a call than fit the memory"
+
+
+def test_each_lattice_refines_the_last_and_shares_no_node_with_it() -> None:
+    seen: set[tuple[float, float]] = set()
+    for i, rule in enumerate(lattice_rules(doublings=4)):
+        nodes = {(round(float(a), 9), round(float(b), 9)) for a, b in rule.nodes}
+        assert len(nodes) == len(rule.nodes)
+        assert not nodes & seen
+        assert rule.kept == (0.5 if i else 0.0)
+        assert np.linalg.norm(rule.nodes, axis=1).max() <= 6.8
+        if i:
+            assert len(nodes) == pytest.approx(len(seen), rel=0.05), "the nodes double"
+            assert rule.weights.sum() == pytest.approx(0.5, abs=1e-4)
+        seen |= nodes
+
+
+def test_a_rule_that_agrees_by_chance_is_not_believed_where_the_values_are_rough() -> None:
+    """Two rules of one node agree exactly; values of 1e6 nats carry float32 roundings that one node cannot tell."""
+    rules = [Refinement(0.0, np.zeros((1, 2)), np.ones(1))] * 2 + [
+        Refinement(0.0, np.ones((10_000, 2)), np.full(10_000, 1e-4))
+    ]
+    assert settled_mean(lambda z: 1e6 + z[:, 0], iter(rules), 1e-7) == pytest.approx(1e6 + 1, rel=0, abs=0.01)
+    assert settled_mean(lambda z: 1e-3 + z[:, 0], iter(rules), 1e-7) == pytest.approx(1e-3, rel=1e-9)
+
+
+def test_the_last_rule_stands_where_nothing_settles() -> None:
+    rules = [Refinement(0.0, np.full((1, 2), float(k)), np.ones(1)) for k in range(4)]
+    assert settled_mean(lambda z: z[:, 0] ** 2, iter(rules), 1e-7) == 9
