@@ -30,6 +30,8 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("densities", "integrate", "evidence", "derivation")
+MORE_TESTS = {"integrate": ("rules",)}  # of a module, besides its own
+_CRASHED = 99  # exit status of a fork in which pytest itself broke
 SLOW = "trained_model"  # tests of the shipped assets, which take seconds each
 
 # Reviewed: none of these changes a number beyond rounding. Module → mutated line, stripped → reason; one that is no
@@ -181,8 +183,12 @@ def _run_tests(module: str, source: str | None) -> int:
         mutated = importlib.util.module_from_spec(spec)
         sys.modules[name] = mutated
         setattr(sys.modules["demo"], module, mutated)
-        exec(compile(source, str(spec.origin), "exec"), mutated.__dict__)
-    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-k", f"not {SLOW}", str(ROOT / "tests" / f"test_{module}.py")]
+        try:
+            exec(compile(source, str(spec.origin), "exec"), mutated.__dict__)
+        except Exception:
+            return 1  # it cannot even be imported
+    files = [str(ROOT / "tests" / f"test_{name}.py") for name in (module, *MORE_TESTS.get(module, ()))]
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-k", f"not {SLOW}", *files]
     return int(pytest.main(arguments))
 
 
@@ -190,7 +196,7 @@ def survives(module: str, source: str | None, limit: float) -> bool:
     """Whether all tests pass within `limit` seconds."""
     child = os.fork()
     if child == 0:
-        status = 1
+        status = _CRASHED
         with contextlib.suppress(BaseException):
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
@@ -202,6 +208,8 @@ def survives(module: str, source: str | None, limit: float) -> bool:
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
+            if os.waitstatus_to_exitcode(status) == _CRASHED:
+                raise RuntimeError(f"the run of the tests of {module} itself broke; no mutant can be judged")
             return status == 0
         time.sleep(0.02)
     os.kill(child, signal.SIGKILL)

@@ -97,7 +97,7 @@ class Refinement:
     weights: Array
 
 
-HERMITE_ORDERS = (12, 20, 36, 72, 144, 288, 576, 1152)
+HERMITE_ORDERS = (12, 20, 36, 72, 144, 288, 576, 1152, 2304)
 
 
 def hermite_rules(d: int, negligible: float = 1e-10) -> Iterator[Refinement]:

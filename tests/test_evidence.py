@@ -567,8 +567,10 @@ def odd_images() -> dict[str, np.ndarray]:
     """Pictures that are no digits: what a visitor draws to see what happens."""
     noise = np.random.default_rng(3).integers(0, 2, 784)
     bar, pixel = np.zeros((28, 28)), np.zeros(784)
-    bar[4:24, 13:16], pixel[400] = 1, 1
-    images = {"blank": np.zeros(784), "full ink": np.ones(784), "noise": noise, "bar": bar.ravel(), "pixel": pixel}
+    corner = np.zeros(784)
+    bar[4:24, 13:16], pixel[400], corner[0] = 1, 1, 1
+    images = {"blank": np.zeros(784), "full ink": np.ones(784), "noise": noise, "bar": bar.ravel()}
+    images |= {"pixel": pixel, "pixel in a corner": corner}
     return {name: image.astype(np.uint8) for name, image in images.items()}
 
 

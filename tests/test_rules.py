@@ -1,0 +1,119 @@
+"""The rules behind `settled_mean`, against SciPy and brute force; more of integrate is in test_integrate."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from demo.integrate import Refinement, gauss_hermite, hermite_rules, lattice_rules, settled_mean
+
+
+@pytest.mark.parametrize("order", [99, 100, 101, 102, 104, 145, 288, 1152])
+def test_gauss_hermite_of_high_order_is_scipys(order: int) -> None:
+    nodes, weights = gauss_hermite(order, 1)
+    with np.errstate(all="ignore"):
+        expected, expected_weights = special.roots_hermitenorm(order)
+    near = np.abs(expected) <= 9 if order > 100 else np.ones(order, bool)
+    np.testing.assert_allclose(nodes[:, 0], expected[near], atol=1e-12)
+    np.testing.assert_allclose(weights, expected_weights[near] / np.sqrt(2 * np.pi), rtol=1e-9)
+    for k in range(0, 14, 2):
+        assert weights @ nodes[:, 0] ** k == pytest.approx(special.factorial2(max(k - 1, 1)), rel=1e-9)
+    again = gauss_hermite(order, 1)
+    np.testing.assert_array_equal(nodes, again[0])
+
+
+@pytest.mark.parametrize("negligible", [1e-3, 1e-10])
+def test_what_is_pruned_is_the_lightest_and_weighs_no_more_than_allowed(negligible: float) -> None:
+    whole, all_weights = gauss_hermite(48, 2)
+    nodes, weights = gauss_hermite(48, 2, negligible=negligible)
+    gone = all_weights.sum() - weights.sum()
+    assert len(nodes) < len(whole)
+    assert gone <= negligible * (1 + 1e-9) + 1e-15
+    assert gone + weights.min() > negligible
+    kept = {tuple(z) for z in nodes.tolist()}
+    left = [w for z, w in zip(whole.tolist(), all_weights, strict=True) if tuple(z) not in kept]
+    assert max(left) <= weights.min()
+
+
+def test_each_lattice_is_a_square_lattice_with_all_nodes_of_the_last() -> None:
+    """Level by level: spacing 0.7/√2^k to the nearest neighbour, an equal weight of area times density, mass 1."""
+    nodes, weights = np.empty((0, 2)), np.empty(0)
+    for level, rule in enumerate(itertools.islice(lattice_rules(), 6)):
+        assert rule.kept == (0.5 if level else 0.0)
+        nodes, weights = np.concatenate([nodes, rule.nodes]), np.concatenate([rule.kept * weights, rule.weights])
+        spacing = 0.7 / np.sqrt(2) ** level
+        apart = np.sort(np.hypot(*(nodes[:, None] - nodes[:40]).T), axis=1)
+        assert apart[:, 1] == pytest.approx(np.full(len(apart), spacing), rel=1e-9)
+        np.testing.assert_allclose(weights, spacing**2 * stats.norm.pdf(nodes).prod(axis=1), rtol=1e-12)
+        assert np.hypot(*nodes.T).max() <= 6.8
+        ways = nodes.round(9) + 0.0
+        assert {tuple(z) for z in ways.tolist()} == {tuple(z) for z in (0.0 - ways).tolist()}
+        assert len(nodes) == pytest.approx(np.pi * 6.8**2 / spacing**2, rel=0.02)
+        assert weights.sum() == pytest.approx(1, abs=2e-9)
+    assert len(list(lattice_rules())) == 9
+
+
+@pytest.mark.parametrize("rules", [lambda: hermite_rules(2), lattice_rules])
+@pytest.mark.parametrize("k", [0.3, 3.0, 12.0])
+def test_a_wave_settles_at_its_closed_form(rules: object, k: float) -> None:
+    """E[cos(k·ε₁ + 1)] = cos 1 · exp(−k²/2), whatever the wave's length; E[ε₁² ε₂²] = 1 beside it."""
+    mean = settled_mean(lambda z: 50 + np.cos(k * z[:, 0] + 1) + (z**2).prod(axis=1), rules(), 1e-6)  # type: ignore[operator]
+    assert mean == pytest.approx(51 + np.cos(1) * np.exp(-(k**2) / 2), abs=2e-6)
+
+
+def rules_of_ones(sizes: list[int]) -> list[Refinement]:
+    return [Refinement(0.0, np.full((n, 1), float(n)), np.full(n, 1 / n)) for n in sizes]
+
+
+def test_a_mean_settles_when_two_rules_agree_and_not_before() -> None:
+    seen: list[float] = []
+
+    def g(z: np.ndarray) -> np.ndarray:
+        seen.append(z[0, 0])
+        return 1 / z[:, 0]
+
+    assert settled_mean(g, iter(rules_of_ones([2, 4, 8, 16])), 0.2) == pytest.approx(1 / 8)
+    assert seen == [2, 4, 8]
+    assert settled_mean(g, iter(rules_of_ones([2, 4])), 1e-9) == pytest.approx(1 / 4)
+
+
+def test_roundings_ask_for_more_nodes_though_two_rules_agree() -> None:
+    """A constant of 4000 nats: 2^−24 · 4000 / √n lies below 2e-5 from n = 143 on; of 40 nats, at once."""
+    sizes = [10, 20, 140, 150, 400]
+    for level, expected in ((40.0, 20), (4000.0, 150), (-4000.0, 150)):
+        seen: list[int] = []
+        settled_mean(
+            lambda z, s=seen, v=level: s.append(len(z)) or np.full(len(z), v), iter(rules_of_ones(sizes)), 2e-5
+        )
+        assert seen[-1] == expected
+
+
+def test_of_a_huge_mean_a_share_is_asked_and_not_nats() -> None:
+    for sign in (1, -1):
+        seen: list[int] = []
+        g = lambda z, s=sign, seen=seen: seen.append(len(z)) or s * (1e6 + 1 / z[:, 0])  # noqa: E731
+        settled_mean(g, iter(rules_of_ones([1000, 2000, 4000])), 2e-5)
+        assert seen == [1000, 2000]
+
+
+def test_roundings_average_over_the_nodes_that_a_rule_keeps() -> None:
+    """Two rules of n nodes, half and half, are one of 2n: 2^−24 · 4000 / √(2n) lies below 2e-5 from n = 72 on."""
+    for n, used in ((60, 3), (80, 2)):
+        calls: list[int] = []
+        first, second = rules_of_ones([n, n])
+        halves = [first, Refinement(0.5, second.nodes, second.weights / 2), *rules_of_ones([400, 800])]
+        settled_mean(lambda z, c=calls: c.append(len(z)) or np.full(len(z), 4000.0), iter(halves), 2e-5)
+        assert len(calls) == used
+
+
+def test_blocks_of_nodes_are_summed_as_one() -> None:
+    nodes, calls = np.arange(10_000.0)[:, None], []
+    weights = np.random.default_rng(0).random(10_000)
+    g = lambda z: calls.append(len(z)) or z[:, 0] ** 2  # noqa: E731
+    mean = settled_mean(g, iter([Refinement(0.0, nodes, weights)]), 1e-9)
+    assert mean == pytest.approx(float((weights * np.arange(10_000) ** 2.0).sum()), rel=1e-12)
+    assert max(calls) <= 4096
+    assert sum(calls) == 10_000
