@@ -29,13 +29,19 @@ def table(model_id: str) -> DecoderTable:
     return DecoderTable.build(model(model_id).decode)
 
 
+def _encoded(model_id: str, x: bytes) -> tuple[PretrainedVAE, NDArray[np.uint8], NDArray, NDArray]:
+    """The model, the pixels, and loc, log_scale [d] of q(z|x) in float64."""
+    vae = model(model_id)
+    pixels = np.frombuffer(x, np.uint8)
+    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
+    return vae, pixels, loc, log_scale
+
+
 @st.cache_data(show_spinner="Integrating over the latent plane …", max_entries=512)
 def exact_account(model_id: str, x: bytes) -> Account:
     """log p(x), ELBO and gap of one x, given as 784 bytes of 0 and 1."""
-    pixels = np.frombuffer(x, np.uint8)
-    vae = model(model_id)
-    loc, log_scale = vae.encode(pixels[None])
-    return account(table(model_id), vae.decode, pixels, loc[0], log_scale[0])
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
+    return account(table(model_id), vae.decode, pixels, loc, log_scale)
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,18 +58,14 @@ def test_set() -> NDArray[np.uint8] | None:
 @st.cache_data(show_spinner=False, max_entries=128)
 def posterior_window(model_id: str, x: bytes) -> Window:
     """The patch of the plane that the posterior map shows, for one x given as 784 bytes of 0 and 1."""
-    pixels = np.frombuffer(x, np.uint8)
-    vae = model(model_id)
-    loc, log_scale = vae.encode(pixels[None])
-    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc[0], log_scale[0])
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
+    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc, log_scale)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def derivation_at(model_id: str, x: bytes) -> tuple[Given, tuple[Step, ...]]:
     """All lines of the derivation at q's mean, and what they used, for one x given as 784 bytes of 0 and 1."""
-    vae = model(model_id)
-    pixels = np.frombuffer(x, np.uint8)
-    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
+    vae, pixels, loc, log_scale = _encoded(model_id, x)
     given = Given(table(model_id), vae.decode, pixels, loc, log_scale, z=loc)
     return given, derive(given)
 
@@ -79,14 +81,6 @@ class Bounds(NamedTuple):
 BOUND_DRAWS, BOUND_SEED = 5000, 0
 RACE_SEED = 1
 KL_DRAWS, KL_SEED = 2000, 2
-
-
-def _encoded(model_id: str, x: bytes) -> tuple[PretrainedVAE, NDArray[np.uint8], NDArray, NDArray]:
-    """The model, the pixels, and loc, log_scale [d] of q(z|x) in float64."""
-    vae = model(model_id)
-    pixels = np.frombuffer(x, np.uint8)
-    loc, log_scale = (part[0].astype(np.float64) for part in vae.encode(pixels[None]))
-    return vae, pixels, loc, log_scale
 
 
 @st.cache_data(show_spinner="Drawing 5,000 latents of q …", max_entries=256)

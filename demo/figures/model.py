@@ -34,8 +34,9 @@ def score_histogram(scores: Mapping[str, NDArray], floor: float, theme: str | No
         figure.add_annotation(x=(edges[top] + edges[top + 1]) / 2, y=share[top], text=name, showarrow=False, yshift=12)
     figure.add_vline(x=floor, line={"color": "rgba(128,128,128,0.8)", "width": 1.5, "dash": "dash"})
     figure.add_annotation(
-        x=floor, y=0.6, yref="paper", text="independent pixels", showarrow=False, xanchor="left", xshift=6
-    )
+        x=floor, y=0.98, yref="paper", text="independent pixels", showarrow=False, textangle=-90, xanchor="right",
+        yanchor="top",
+    )  # fmt: skip
     figure.update_xaxes(title_text="log p(x) of a test digit, nats")
     figure.update_yaxes(title_text="share of digits", tickformat=".0%", rangemode="tozero")
     return figure

@@ -121,7 +121,7 @@ def show(view: View) -> None:
     layout.caption(
         "Stretch and shift the ellipses until they cover the stain: the bound rises towards $\\log p(x)$ and never "
         "passes it. What even the best $q$ leaves is the approximation gap; what the encoder leaves beyond that is "
-        "the amortisation gap (Cremer, Li and Duvenaud 2018). The best one was found by Newton’s method from "
+        "the amortisation gap (Cremer, Li and Duvenaud 2018). The best one was found by Newton’s method in "
         f"{fit.iterations} steps and {fit.decodings:,} decodings."
     )
 

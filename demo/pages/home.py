@@ -29,11 +29,6 @@ with layout.frame(
     state.z1, state.z2 = explorer(
         model_id, z=(state.z1, state.z2), lattice=vae.extras, codes=vae.codes._asdict(), tour=not linked, key="explorer"
     )
-    ledger.show(
-        lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode), "home"
-    )
-    address.publish(FIELDS)
-
     ways = {
         "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
         "interpolate": ("Walk between two digits", "Pick two ends, scrub along the way, take the film home."),
@@ -49,3 +44,7 @@ with layout.frame(
         "After the article *The Biggest Enemy of Generative Modeling* (17 April 2025). "
         "Every number on these pages is computed from a trained model, none is typed in."
     )
+    ledger.show(
+        lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode), "home"
+    )
+    address.publish(FIELDS)
