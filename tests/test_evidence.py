@@ -208,7 +208,7 @@ def test_rings_follow_a_posterior_beyond_the_table(centre: tuple[float, float]) 
 
 @dataclass(frozen=True)
 class Needle:
-    """One pixel, inked with the chance f(z) = ½ Σ_k a_k exp(−|z − m_k|²/2s_k²): a broad hill and a needle far from it."""
+    """One pixel, inked with the chance f(z) = ½ Σ_k a_k exp(−|z − m_k|²/2s_k²): a hill and, far off, a needle."""
 
     needle: tuple[float, float]
     sd: float
