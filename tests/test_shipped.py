@@ -95,3 +95,11 @@ def test_the_atlas_holds_the_account_of_its_digits(model_id: str) -> None:
         shown = [atlas[name][row, column] for name in ("log_p_x", "elbo", "kl")]
         assert shown == pytest.approx([exact.log_p_x, exact.elbo.value, exact.gap], abs=2e-3)
     np.testing.assert_allclose(atlas["log_p_x"], atlas["elbo"] + atlas["kl"], atol=0.02)
+
+
+@pytest.mark.parametrize("model_id", PLANAR)
+def test_no_bound_of_any_test_digit_passes_its_evidence(model_id: str) -> None:
+    """ELBO ≤ log p(x) for all 10,000, where log p(x) is exact: a divergence below 0 would betray a missed needle."""
+    scores = MODELS[model_id].scores
+    assert scores is not None
+    assert (scores.log_p_x.astype(float) - scores.elbo).min() > -1e-4
