@@ -28,17 +28,19 @@ _SHOWN = """() => {
         && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stAppSkeleton"]');
 }"""
 
-# Clicks, then looks at every frame: milliseconds until what the page says first changes, and until the run has ended.
-_CLICK = """async (button, selector) => {
+# Clicks, then looks at every frame: milliseconds until each of the selectors (the whole page, where there are none) has
+# changed in what it says or which pictures it shows, and until the run has ended.
+_CLICK = """async (button, selectors) => {
     const main = document.querySelector('[data-testid="stMain"]');
     const app = document.querySelector('[data-testid="stApp"]');
     const shadows = [...main.querySelectorAll('*')].map(element => element.shadowRoot).filter(Boolean);
-    const watched = () => [...main.querySelectorAll(selector)].map(node => node.textContent).join();
-    const images = () => [...main.querySelectorAll('img')].map(image => image.src).join();
-    const said = () => selector ? watched() : main.textContent + images()
-        + shadows.map(shadow => shadow.textContent).join();
+    const pictures = node => [node, ...node.querySelectorAll('img')].map(image => image.src ?? '').join();
+    const says = node => node.textContent + pictures(node);
+    const parts = selectors.length
+        ? selectors.map(selector => () => [...main.querySelectorAll(selector)].map(says).join())
+        : [() => says(main) + shadows.map(shadow => shadow.textContent).join()];
     const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
-    const before = said(), start = performance.now();
+    const before = parts.map(part => part()), start = performance.now();
     let changed = null, ended = null, ran = false;
     button.click();
     while (changed === null || ended === null) {
@@ -46,7 +48,7 @@ _CLICK = """async (button, selector) => {
         const now = performance.now() - start;
         if (now > 20000) throw new Error(changed === null ? 'the click changed nothing' : 'the run did not end');
         const running = app.dataset.testScriptState !== 'notRunning';
-        if (changed === null && said() !== before) changed = now;
+        if (changed === null && parts.every((part, i) => part() !== before[i])) changed = now;
         ran ||= running || changed !== null;
         if (ended === null && ran && !running) ended = now;
     }
@@ -101,8 +103,9 @@ def starts(chromium: Browser, count: int) -> list[Figure]:
     ]
 
 
-def measured(chromium: Browser, site: Site, count: int, path: str, button: str, watched: str) -> list[list[float]]:
-    """Clicks `button` (a selector) on a page `count` times; sorted ms until `watched` has changed, and to the end."""
+def measured(chromium: Browser, site: Site, count: int, path: str, button: str, *watched: str) -> list[list[float]]:
+    """Clicks `button` (a selector) on a page `count` times; sorted ms until all `watched` selectors have changed
+    (anything, if there are none), and to the end."""
     page = chromium.new_page(viewport=VIEW)
     page.goto(f"{site.url}/{path}")
     settled(page)
@@ -111,24 +114,25 @@ def measured(chromium: Browser, site: Site, count: int, path: str, button: str, 
         raise SiteError(f"the page {path} has no button {button}")
     rows: list[list[float]] = []
     for _ in range(count + 3):
-        rows.append(found.evaluate(_CLICK, watched))
+        rows.append(found.evaluate(_CLICK, list(watched)))
         settled(page, quiet=0.2)
     page.context.close()
     return [sorted(column) for column in zip(*rows[3:], strict=True)]  # the first three warm up
 
 
 def exact_panel(chromium: Browser, site: Site, count: int) -> list[Figure]:
-    """From asking for a new x to its exact numbers on the evidence page."""
-    shown, _ = measured(chromium, site, count, "evidence", ".st-key-imagine button", '[data-testid="stMetricValue"]')
+    """From asking for a new x to its exact numbers on the evidence page, and the map of its posterior."""
+    panel = ('[data-testid="stMetricValue"]', 'img[alt^="The posterior"]')
+    shown, _ = measured(chromium, site, count, "evidence", ".st-key-imagine button", *panel)
     return [
-        Figure(f"a new x to its exact numbers, median of {count}", statistics.median(shown), "ms", 150),
-        Figure("a new x to its exact numbers, 95th percentile", shown[int(0.95 * (count - 1) + 0.5)], "ms", 300),
+        Figure(f"a new x to its exact panel, median of {count}", statistics.median(shown), "ms", 150),
+        Figure("a new x to its exact panel, 95th percentile", shown[int(0.95 * (count - 1) + 0.5)], "ms", 300),
     ]
 
 
 def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
     """A rerun after a click on the page's main button; one frame of the browser is part of it."""
-    changed, ended = measured(chromium, site, count, SAMPLE, '[data-testid="stBaseButton-primary"]', "")
+    changed, ended = measured(chromium, site, count, SAMPLE, '[data-testid="stBaseButton-primary"]')
     return [
         Figure(f"click to changed page, median of {count}", statistics.median(changed), "ms", 150),
         Figure("click to changed page, 95th percentile", changed[int(0.95 * (count - 1) + 0.5)], "ms"),

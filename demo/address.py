@@ -109,6 +109,18 @@ def publish(fields: Sequence[Field]) -> None:
     state[_PUBLISHED] = query
 
 
+def changed(fields: Sequence[Field]) -> bool:
+    """Whether any field is not at its default."""
+    return any(st.session_state[field.key] != field.default for field in fields)
+
+
+def reset(fields: Sequence[Field]) -> None:
+    """Puts every field back to its default, as the callback of a button: before the next run's widgets."""
+    kept = st.session_state.setdefault(_KEPT, {})
+    for field in fields:
+        kept[field.key] = st.session_state[field.key] = field.default
+
+
 def _short(text: str) -> str:
     """At most 40 printable characters of what a stranger put into a link, without anything Markdown would act on."""
     plain = "".join(c if c.isalnum() or c in " .,+-_" else "·" for c in text)

@@ -56,10 +56,10 @@ def test_set() -> NDArray[np.uint8] | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def posterior_window(model_id: str, x: bytes) -> Window:
-    """The patch of the plane that the posterior map shows, for one x given as 784 bytes of 0 and 1."""
+def posterior_window(model_id: str, x: bytes, n: int = 61) -> Window:
+    """The patch of the plane that the posterior map shows, n × n nodes, for one x given as 784 bytes of 0 and 1."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
-    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc, log_scale)
+    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc, log_scale, n=n)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -97,7 +97,7 @@ class Refinement:
     weights: Array
 
 
-HERMITE_ORDERS = (12, 20, 36, 72, 144, 288, 576, 1152, 2304)
+HERMITE_ORDERS = (8, 12, 20, 36, 72, 144, 288, 576, 1152, 2304, 4608)
 
 
 def hermite_rules(d: int, negligible: float = 1e-10) -> Iterator[Refinement]:
@@ -106,12 +106,14 @@ def hermite_rules(d: int, negligible: float = 1e-10) -> Iterator[Refinement]:
         yield Refinement(0.0, *gauss_hermite(order, d, negligible=negligible))
 
 
-def lattice_rules(reach: float = 6.8, step: float = 0.7, doublings: int = 8) -> Iterator[Refinement]:
+def lattice_rules(reach: float = 6.8, step: float = 1.0, doublings: int = 10) -> Iterator[Refinement]:
     """Means under N(0, I) in the plane by sums over square lattices, each the last one and as many nodes between.
 
     The nodes in the middle of the squares come first, which makes a lattice of step/√2 on its corner, then those on
     the squares' sides, which makes one of step/2; all within `reach` of the origin, where all but exp(−reach²/2) =
     1e-10 of the density lies. For a smooth g the error falls like exp(−2π²/step²) (the trapezoidal rule).
+    The lattices are turned by an eighth of π: upright, the second and third have the same rows, and so agree on any g
+    of one coordinate, however wrong; likewise the first and second on any g of z₁ ± z₂.
     """
     yield _lattice(step, ((0.0, 0.0),), reach, kept=0.0)
     for doubling in range(doublings):
@@ -122,12 +124,16 @@ def lattice_rules(reach: float = 6.8, step: float = 0.7, doublings: int = 8) -> 
             step /= 2
 
 
+_TURN = np.array([[np.cos(np.pi / 8), np.sin(np.pi / 8)], [-np.sin(np.pi / 8), np.cos(np.pi / 8)]])
+
+
 def _lattice(step: float, offsets: tuple[tuple[float, float], ...], reach: float, kept: float) -> Refinement:
     """Square lattices of one step, shifted by shares of it, as (1 − kept) of a mean under N(0, I)."""
     side = np.arange(-np.ceil(reach / step) - 1, np.ceil(reach / step) + 2)
     nodes = step * np.concatenate(
         [np.stack(np.meshgrid(side + a, side + b), axis=-1).reshape(-1, 2) for a, b in offsets]
     )
+    nodes = nodes @ _TURN
     square = (nodes**2).sum(axis=-1)
     nodes, square = nodes[square <= reach**2], square[square <= reach**2]
     share = (1 - kept) / len(offsets)
@@ -136,35 +142,43 @@ def _lattice(step: float, offsets: tuple[tuple[float, float], ...], reach: float
 
 _ROUNDOFF = 2.0**-24  # of float32, in which decoders compute: the relative error of a value of log p(x|z)
 _RELATIVE = 4e-9  # of means beyond 5000 nats no more is asked: their roundings are larger than any tolerance in nats
+_NEARLY = 50  # tolerances within which the rule before must have come
 _BLOCK = 4096  # nodes a call: 784 float64 a node, 26 MB
 
 
 def settled_mean(g: LogFunction, rules: Iterator[Refinement], tolerance: float) -> float:
     """E[g(ε)] by the first rule that moves the mean by less than `tolerance`, or by the last; g: [m, d] → [m].
 
-    A rule of few nodes can agree with another by chance where g carries float32 roundings, of some 2^−24 of its value
-    and independent from node to node: so their standard deviation in the mean, 2^−24 |mean| √Σ w², must lie below
-    `tolerance` too. From 5000 on, 4e-9 of the mean stands for the tolerance.
+    Two rules can agree by chance where g is rough, both ten tolerances off and more: so the rule before must have
+    moved the mean by less than 50 tolerances, which costs little as long as the first rule is cheap. They can also
+    where g carries float32 roundings, of some 2^−24 of its value and independent from node to node: so their standard
+    deviation in the mean, 2^−24 |mean| √Σ w², must lie below `tolerance` too. From 5000 on, 4e-9 of the mean stands
+    for the tolerance.
     """
-    mean, squares = np.inf, 0.0
+    mean, squares, moved = np.inf, 0.0, np.inf
     for rule in rules:
         blocks = np.array_split(np.arange(len(rule.weights)), len(rule.weights) // _BLOCK + 1)
         coarser, mean = mean, rule.kept * mean if rule.kept else 0.0
         mean += sum(float(rule.weights[block] @ g(rule.nodes[block])) for block in blocks)
         squares = rule.kept**2 * squares + float((rule.weights**2).sum())
         asked = max(tolerance, _RELATIVE * abs(mean))
-        if abs(mean - coarser) < asked and _ROUNDOFF * abs(mean) * np.sqrt(squares) < asked:
+        before, moved = moved, abs(mean - coarser)
+        if moved < asked and before < _NEARLY * asked and _ROUNDOFF * abs(mean) * np.sqrt(squares) < asked:
             break
     return mean
 
 
+@lru_cache(maxsize=32)
 def gauss_legendre(order: int, d: int) -> tuple[Array, Array]:
-    """Nodes [order^d, d] in [−½, ½]^d and weights [order^d] that sum to 1: the mean over a unit cell.
+    """Nodes [order^d, d] in [−½, ½]^d and weights [order^d] that sum to 1: the mean over a unit cell, read-only.
 
     Exact for polynomials of degree below 2·order in each coordinate. Source: Abramowitz and Stegun 25.4.29.
     """
     nodes, weights = np.polynomial.legendre.leggauss(order)
-    return _tensor(nodes / 2, weights / 2, d)
+    rule = _tensor(nodes / 2, weights / 2, d)
+    for array in rule:
+        array.setflags(write=False)
+    return rule
 
 
 def _tensor(nodes: Array, weights: Array, d: int) -> tuple[Array, Array]:
@@ -293,10 +307,12 @@ def adaptive_integral(
     order: int = 3,
     tolerance: float = 1e-3,
     max_rounds: int = 8,
+    promised: Array | None = None,
 ) -> AdaptiveIntegral:
     """log(∫ f over the given squares + exp(log_rest)), by a rule on squares that quarter where it matters.
 
-    First the squares that hold more than 1e-2 of the total are quartered, and the heaviest whatever it holds. Unless
+    First the squares that hold more than 1e-2 of the total are quartered, the heaviest whatever it holds, and those
+    whose log ∫ f was `promised` [m] otherwise, by more than `tolerance` of the total (NaN: nothing was). Unless
     that moves the tested mass by less than `tolerance`, every square of more than `tolerance`/10 of the total
     follows that was never tested or whose last quartering moved the total by more than `tolerance`/10, until a round
     moves it by less than `tolerance` or `max_rounds` is reached. Shapes: centres [m, 2], widths [m].
@@ -309,6 +325,8 @@ def adaptive_integral(
         total = np.logaddexp(log_sum_exp(settled.log_mass), log_rest)
         share = np.exp(settled.log_mass - total)
         split = open_cells & (share >= (min(1e-2, share.max()) if round_ == 0 else tolerance / 10))
+        if round_ == 0 and promised is not None:
+            split |= np.abs(np.exp(promised - total) - share) > tolerance
         if not split.any():
             break
         parents = settled[split]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from demo import address, layout
-from demo.receipts import Receipt
+from demo.receipts import MissingError, Receipt
 
 
 def read(text: str) -> bool:
@@ -52,25 +52,39 @@ def title(receipt: Receipt) -> str:
 
 
 def agreement(receipt: Receipt) -> str:
-    """What the second computation gives and how far the two are apart."""
-    apart = f"{layout.small(abs(receipt.difference))}{' ' * bool(receipt.unit)}{receipt.unit}"
+    """What the second computation gives and how far the two are apart; or why there is none here."""
+    try:
+        apart = abs(receipt.difference)
+    except MissingError as missing:
+        return str(missing)
+    unit = "in log₁₀" if receipt.words else receipt.unit
     found = f"It gives {_written(receipt, receipt.second, more=2)}"
     if not receipt.agrees:
-        return f"{found}. **The two disagree**, by {apart}, where {layout.small(receipt.tolerance)} can be expected."
-    if receipt.difference == 0:
+        expected = f"where {layout.small(receipt.tolerance)} can be expected"
+        return f"{found}. **The two disagree**, by {layout.small(apart)} {unit}".rstrip() + f", {expected}."
+    if apart == 0:
         return f"{found}: the two agree to the last digit."
-    return f"{found}: the two agree to {apart}."
+    return f"{found}: the two agree to {layout.small(apart)} {unit}".rstrip() + "."
 
 
 def _detail(receipt: Receipt) -> None:
     st.latex(receipt.formula, width="content")
     st.caption(" · ".join(f"{name}: {words}" for name, words in receipt.inputs.items()))
-    layout.text(f"{receipt.method}\n\n**Another way.** {receipt.second_method} {agreement(receipt)}")
+    alike = " · ".join(f"{name}: {_written(receipt, value)}" for name, value in receipt.rest.items())
+    method = receipt.method + f"\n\n**Also.** {alike}" * bool(alike)
+    layout.text(f"{method}\n\n**Another way.** {receipt.second_method} {agreement(receipt)}")
     st.code(receipt.snippet, language="python")
 
 
 def _written(receipt: Receipt, value: float, more: int = 0) -> str:
     """The number with its unit; `more` decimals than it is shown with elsewhere."""
+    if receipt.words:
+        return receipt.words(value)
     kind, places = receipt.places[-1], int(receipt.places[1:-1])
-    shown = layout.small(value) if kind == "e" else layout.nats(value, places + more)
+    if kind == "e":
+        shown = layout.small(value)
+    elif places == 0 and float(value).is_integer():  # a count, also by the other way
+        shown = f"{value:,.0f}"
+    else:
+        shown = layout.nats(value, places + more)
     return f"{shown} {receipt.unit}".rstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,3 +42,14 @@ ROUTES: dict[str, Route] = {
     "straight": straight,
     "great circle": great_circle,
 }
+
+
+def tour(stops: ArrayLike, frames: int, route: Route) -> Array:
+    """From each stop to the next by `route`, in `frames` equal steps of t each; stops [m, d] → [(m − 1)·frames + 1, d].
+
+    Frame k · frames is stop k. A tour is closed where the last stop is the first.
+    """
+    stops = np.asarray(stops, np.float64)
+    t = np.arange(frames) / frames
+    legs = [route(a, b, t) for a, b in pairwise(stops)]
+    return np.concatenate([*legs, stops[-1:]])

@@ -1,4 +1,4 @@
-"""Digits as PNG and GIF bytes, ink on paper. Knows nothing of models, pages or what a digit means."""
+"""Digits and densities as PNG and GIF bytes. Knows nothing of models, pages or what a digit means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = 28
 def inked(images: ArrayLike, theme: str | None = "light") -> NDArray[np.uint8]:
     """Blends paper and ink by the probability of ink. [n, 784] in [0, 1] → RGB [n, 28, 28, 3]."""
     name = "dark" if theme == "dark" else "light"
-    paper, ink = (np.array([int(c[name][i : i + 2], 16) for i in (1, 3, 5)], float) for c in (PAPER, INK))
+    paper, ink = _rgb(PAPER[name]), _rgb(INK[name])
     share = np.asarray(images, float).reshape(-1, SIDE, SIDE, 1)
     return np.rint(paper + share * (ink - paper)).astype(np.uint8)
 
@@ -76,6 +76,28 @@ def sheet(images: Sequence[NDArray] | NDArray, scale: int = 4) -> bytes:
     blank = inked(np.zeros((rows * side - len(rgb), SIDE * SIDE)))
     tiles = np.concatenate([rgb, blank]).reshape(rows, side, SIDE, SIDE, 3)
     return _png(tiles.transpose(0, 2, 1, 3, 4).reshape(rows * SIDE, side * SIDE, 3), scale)
+
+
+def stain(log_density: NDArray, colour: str, theme: str | None, fold: int = 8) -> bytes:
+    """A density on even nodes [n, n] (row = second axis, upwards) as a PNG, from paper to `colour` at its peak.
+
+    Its rims are the outer nodes. Between nodes it follows a cubic through the logarithm, exact for a normal density.
+    """
+    n = len(log_density)
+    nodes = Image.fromarray(np.maximum(log_density, log_density.max() - 60)[::-1].astype(np.float32))
+    inner = slice(fold // 2, -fold // 2)  # a pixel is an area to Pillow, a node a point: half of one goes at each rim
+    fine = np.asarray(nodes.resize((fold * n, fold * n), Image.Resampling.BICUBIC))[inner, inner]
+    share = np.rint(255 * np.exp(fine - fine.max())).astype(np.uint8)
+    picture = Image.fromarray(share).convert("P")
+    paper = _rgb(PAPER["dark" if theme == "dark" else "light"])
+    picture.putpalette(np.rint(np.linspace(paper, _rgb(colour), 256)).astype(np.uint8).tobytes())
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def _rgb(colour: str) -> NDArray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float)
 
 
 def _scaled(rgb: NDArray[np.uint8], scale: int) -> Image.Image:

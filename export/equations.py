@@ -69,7 +69,7 @@ EQUATIONS = (
         ("evidence", "derivation"),
         (
             "test_evidence_page.py::test_the_evidence_page_shows_what_brute_force_finds",
-            "test_evidence_page.py::test_q_is_drawn_to_the_scale_of_its_plane",
+            "test_evidence_page.py::test_the_map_shows_q_of_the_encoder",
         ),
     ),
     Equation(

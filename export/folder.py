@@ -36,6 +36,7 @@ def publish(files: Mapping[str, bytes], folder: Path, verify: Callable[[Path], N
         try:
             part.mkdir(parents=True)
             for name, blob in files.items():
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
                 (part / name).write_bytes(blob)
             verify(part)
             _swap(part, folder, old)

@@ -40,7 +40,7 @@ def export_run(run: Path, folder: Path, images: Images, labels: Images, seed: in
     """
     model, config, history = load_run(run)
     say(f"{run}: {config.latent_dim} latent dimensions, {len(history)} epochs")
-    if images.shape[1] != (pixels := model.decoder.trunk.last.out_features):
+    if images.shape[1] != (pixels := model.decoder.pixels):
         raise ExportError(f"{run} is of images of {pixels} pixels, the test images have {images.shape[1]}; mind both")
     x = binarise(images, np.random.default_rng(seed))
     files = build(run, model, folder.name, x, labels, config, history, say)
@@ -91,7 +91,7 @@ def build(
     if latent_dim == 2:
         store = run / ATLAS
         add(ATLAS, npz_bytes(atlas.kept(store, files[ENCODER], files[DECODER], networks.encode, networks.decode)))
-    add(HISTORY, _json_bytes({"config": config.as_dict(), "epochs": history}))
+    add(HISTORY, _json_bytes({"config": published(config), "epochs": history}))
     return files
 
 
@@ -129,14 +129,19 @@ def scores(run: Path, n: int, say: Say) -> dict[str, NDArray] | None:
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 
+def published(config: Config) -> dict[str, Any]:
+    """The config as an asset tells it: of the run it started from the folder's name, not where that lay."""
+    return config.as_dict() | {"init": Path(config.init).name if config.init else config.init}
+
+
 def describe(
     run: Path, model: VAE, config: Config, history: History, images: Images, seed: int, say: Say
 ) -> dict[str, Any]:
     """What the manifest says of the model besides its files."""
-    best = max(history, key=lambda record: record["validation_elbo"])
+    best = max(history, key=lambda record: record["validation_bound"])
     train = FILES["train-images-idx3-ubyte"].shape[0]
     return {
-        "config": config.as_dict(),
+        "config": published(config),
         "data": {
             "dataset": "MNIST",
             "split": "training without its last images, which validate; codes and test figures from the test images",
@@ -156,6 +161,7 @@ def describe(
             "seconds": sum(record["seconds"] for record in history),
             "best_epoch": best["epoch"],
             "best_validation_elbo": best["validation_elbo"],
+            "best_validation_bound": best["validation_bound"],
         },
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {

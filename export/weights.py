@@ -1,8 +1,15 @@
 """The decoder's weights as one small file for a browser. Knows nothing of ONNX, of runs or of the page that reads it.
 
 uint32 length of the header, the header (JSON in UTF-8, padded with spaces), the payload: float16, row-major, all
-little-endian; the payload begins at a multiple of four bytes. The header's `tensors` names each tensor in the order
-of use (first, blocks.i.inner, blocks.i.outer, last; weights as [outputs, inputs]) with its offset in elements.
+little-endian; the payload begins at a multiple of four bytes. The header's `tensors` names each tensor with its
+offset in elements: first, blocks.i.inner, blocks.i.outer, last in the order of use, weights as [outputs, inputs].
+
+A decoder of convolutions says so ("architecture": "conv") and has further `fine_blocks` and tensors; its 3 × 3 kernels
+are [outputs, inputs, 3, 3]. With h [channels, rows, columns], conv(h) with a rim of zeros and shuffle(h) that turns
+four channels 4c + 2i + j into the pixels (2y + i, 2x + j) of one, it is: h = first(z) as [width, 7, 7]; for each of
+`blocks` h += outer(silu(inner(silu(h)))); h = shuffle(up(silu(h))); the same for each of `fine_blocks`, named
+fine.i.inner and fine.i.outer; logits = shuffle(last(silu(h))) + bias.
+
 Nothing is lost in it: `vae.checkpoint.load_run` rounds a run's weights to half precision before anyone sees them.
 """
 
@@ -14,13 +21,20 @@ import struct
 import numpy as np
 
 from export import ExportError
+from vae.convolutions import ConvSynthesis
 from vae.networks import Decoder
 
 
 def pack(decoder: Decoder, model_id: str) -> bytes:
     """decoder.bin of a decoder. Raises ExportError where float16 does not hold a weight exactly."""
+    trunk = decoder.trunk
+    sizes: dict[str, str | int]
+    if isinstance(trunk, ConvSynthesis):
+        sizes = {"architecture": "conv", "width": trunk.last.in_channels * 2, "fine_blocks": len(trunk.fine)}
+    else:
+        sizes = {"width": trunk.first.out_features}
     tensors, payload, offset = [], [], 0
-    for name, tensor in decoder.trunk.state_dict().items():
+    for name, tensor in trunk.state_dict().items():
         with np.errstate(over="ignore"):
             values = tensor.numpy().astype("<f2")
         if not (np.isfinite(values).all() and np.array_equal(values.astype(np.float32), tensor.numpy())):
@@ -31,10 +45,10 @@ def pack(decoder: Decoder, model_id: str) -> bytes:
         offset += values.size
     header = {
         "model": model_id,
-        "latent_dim": decoder.trunk.first.in_features,
-        "pixels": decoder.trunk.last.out_features,
-        "width": decoder.trunk.first.out_features,
-        "blocks": len(decoder.trunk.blocks),
+        "latent_dim": trunk.first.in_features,
+        "pixels": decoder.pixels,
+        **sizes,
+        "blocks": len(trunk.blocks),
         "activation": "silu",
         "dtype": "float16",
         "tensors": tensors,

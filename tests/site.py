@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def checked(app: AppTest) -> AppTest:
     shown = " ".join(str(e.value) for kind in (app.markdown, app.latex, app.caption, app.metric) for e in kind)
     assert not re.search(r"\b(nan|NaN|inf|Infinity|None|undefined)\b", shown), shown
     return app
+
+
+def film(app: AppTest) -> dict[str, list]:
+    """What the interpolation page's player was given, by name."""
+
+    def search(tree: object) -> dict[str, list] | None:
+        if isinstance(tree, dict):
+            return tree if "log_p_z" in tree else next(filter(None, map(search, tree.values())), None)
+        return next(filter(None, map(search, tree)), None) if isinstance(tree, list) else None
+
+    for element in app.get("bidi_component"):
+        if element.proto.json and (found := search(json.loads(element.proto.json))):
+            return found
+    raise AssertionError("there is no player on this page")
 
 
 def numbers(text: str) -> list[float]:

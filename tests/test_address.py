@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from demo.address import Field, bits, one_of, real, whole
+from tests.site import checked, open_page
 
 
 def page() -> None:
@@ -123,3 +124,12 @@ def test_read_undoes_write() -> None:
     ):
         for value in values:
             assert field.read(field.write(value)) == value
+
+
+def test_a_reset_puts_all_of_the_page_back_and_only_then_is_there_nothing_to_reset() -> None:
+    app = open_page("sample", seed="41", count="9")
+    assert next(w for w in app.number_input if w.key == "seed").value == 41
+    app = checked(app.button(key="reset").click().run())
+    assert next(w for w in app.number_input if w.key == "seed").value == 1
+    assert address_of(app) == {}
+    assert not [button for button in app.button if button.key == "reset"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from demo import derivation, digits, pretrained
-from demo.derivation import LINES, Given, Step, check, derive, residuals, term
+from demo.derivation import LINES, Given, Step, Terms, check, derive, mean_under_q, residuals, term
 from demo.evidence import DecoderTable, elbo
 from demo.integrate import Grid
 
@@ -145,7 +145,7 @@ def test_bayes_rule_gives_one_number_for_any_z() -> None:
 def test_the_draws_of_line_8_are_plain_importance_sampling() -> None:
     for given, steps in hundred(1.0)[:20]:
         parts = steps[1].terms.parts
-        z = given.loc + np.exp(given.log_scale) * np.random.default_rng(0).standard_normal((derivation.DRAWS, 2))
+        z = given.loc + np.exp(given.log_scale) * np.random.default_rng(0).standard_normal((1000, 2))
         logits = model(1.0)[0](z)
         log_w = special.log_expit((2.0 * given.x - 1) * logits).sum(axis=1) + stats.norm.logpdf(z).sum(axis=1)
         log_w -= stats.norm(given.loc, np.exp(given.log_scale)).logpdf(z).sum(axis=1)
@@ -153,6 +153,71 @@ def test_the_draws_of_line_8_are_plain_importance_sampling() -> None:
         assert parts["sampled"] == pytest.approx(np.log(w.mean()) + log_w.max(), abs=1e-9)
         assert parts["standard_error"] == pytest.approx(stats.sem(w) / w.mean(), rel=1e-8)
         assert parts["effective"] == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-8)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One pixel, inked with the chance `floor` + `height` · exp(−|z − centre|²/2 sd²)."""
+
+    centre: tuple[float, float]
+    sd: float
+    height: float
+    floor: float = 0.0
+
+    def __call__(self, z: NDArray) -> NDArray:
+        spot = np.log(self.height) - ((np.asarray(z, np.float64) - self.centre) ** 2).sum(axis=1) / (2 * self.sd**2)
+        chance = np.maximum(np.logaddexp(spot, np.log(self.floor) if self.floor else -np.inf), -3000)
+        return (chance - np.log1p(-np.exp(chance)))[:, None]
+
+    @property
+    def log_evidence(self) -> float:
+        """∫ N(z; 0, I) (floor + height · exp(…)) dz: a product of normals is a normal."""
+        spot = self.height * 2 * np.pi * self.sd**2 * stats.norm.pdf(self.centre, 0, np.hypot(1, self.sd)).prod()
+        return float(np.log(self.floor + spot))
+
+
+@pytest.mark.parametrize(
+    ("spot", "grid", "away"),
+    [
+        (Spot((0.0, 0.0), 0.005, 0.9, floor=3e-7), Grid(5, 201), 0.01),
+        (Spot((-2.0, 1.0), 0.3, 0.9), Grid(2, 41), 0.0),
+        (Spot((0.7, -2.0), 0.3, 0.9), Grid(2, 41), 0.0),
+        (Spot((2.0, 2.0), 0.3, 0.9), Grid(2, 41), 0.0),
+    ],
+)
+def test_mass_outside_the_squares_counts_once_also_at_the_rim(spot: Spot, grid: Grid, away: float) -> None:
+    """A needle on a floor of a hundredth of the mass, which no square holds; and hills on the table's rim."""
+    table, x, at = DecoderTable.build(spot, grid), np.ones(1, np.uint8), np.array(spot.centre)
+    given = Given(table, spot, x, at, np.log(np.full(2, spot.sd)), at)
+    assert [derivation.line_7(given).value, derivation.line_8(given).value] == pytest.approx(
+        [spot.log_evidence] * 2, abs=1e-4
+    )
+    assert derivation.line_10(given).value == pytest.approx(spot.log_evidence, abs=1e-4)
+    assert np.exp(given.log_outside - spot.log_evidence) >= away
+
+
+def lattices(g: Callable[[NDArray], NDArray]) -> list[NDArray]:
+    """The nodes at which a mean under N(0, I) asks for g, one array a call."""
+    asked: list[NDArray] = []
+    decode, table = model(1.0)
+    given = Given(table, decode, np.zeros(PIXELS, np.uint8), np.zeros(2), np.zeros(2), np.zeros(2))
+    mean_under_q(given, lambda z: asked.append(z) or g(z))  # type: ignore[func-returns-value]
+    return asked
+
+
+def test_a_mean_under_q_is_taken_on_lattices_of_half_the_step_each_a_third_off_the_origin_to_seven_sigma() -> None:
+    noise = np.random.default_rng(0)
+    unsettled = lattices(lambda z: noise.normal(0, 1e6, len(z)))
+    assert len(unsettled) == 5
+    for step, z in zip([1, 1 / 2, 1 / 4, 1 / 8, 1 / 16], unsettled, strict=True):
+        np.testing.assert_allclose(np.mod(z / step, 1), 1 / 3, atol=1e-9)
+        assert len(np.unique((z / step).round(6), axis=0)) == len(z) == (14 / step) ** 2
+        assert np.abs(z).max() < 7
+
+
+def test_a_mean_under_q_stops_where_halving_the_step_moves_nothing() -> None:
+    """The trapezoidal rule is off by exp(−2π²/step²) for a mild g: 3e-9 at a step of 1, and nothing at a half."""
+    assert [len(z) for z in lattices(lambda z: 5 + z[:, 0] ** 2 - z[:, 1])] == [14**2, 28**2]
 
 
 # The check can fail
@@ -201,6 +266,36 @@ def test_a_bound_above_the_evidence_is_caught() -> None:
     )
     with pytest.raises(AssertionError, match="line"):
         check(raised)
+
+
+def steps_of(*values: float) -> tuple[Step, ...]:
+    """Lines 7 to 13 with these values and no parts."""
+    return tuple(Step(line, Terms(value, {})) for line, value in zip(LINES, values, strict=True))
+
+
+def test_residuals_are_the_differences_that_the_article_says() -> None:
+    p7, p8, kl9, p10, kl11, p12, elbo13 = values = 2.0 ** np.arange(7)
+    expected = {8: p8 - p7, 10: p10 - p8, 11: kl11 - kl9, 12: p12 - p10, 13: p7 - elbo13 - kl9}
+    assert residuals(steps_of(*values)) == expected
+
+
+def test_a_line_follows_the_last_one_before_it_that_is_about_the_same() -> None:
+    last: dict[str, int] = {}
+    for line in LINES:
+        about = line.left.rpartition(", \\quad ")[2]
+        assert line.after == last.get(about)
+        last[about] = line.number
+
+
+def test_a_bound_may_touch_the_evidence_and_pass_it_by_what_is_tolerated() -> None:
+    check(steps_of(-90, -90, 0, -90, 0, -90, -90))
+    check(steps_of(-90, -90, 0, -90, 0, -90, -90 + 5e-4))
+    with pytest.raises(AssertionError, match="line 13"):
+        check(steps_of(-90, -90, 0, -90, 0, -90, -90 + 1.5e-3))
+    with pytest.raises(AssertionError, match="line 13 passes line 12"):
+        check(steps_of(-90, -90, -1, -90, -1, -90, -89))
+    with pytest.raises(AssertionError, match="line 13 passes line 12"):  # though not line 7
+        check(steps_of(-90, -90.0009, 0, -90.0018, 0, -90.0027, -90.0008))
 
 
 # What the page reads

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,23 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from demo import toys
 from demo.toys import BY_NAME
-
-FILE = Path(__file__).resolve().parents[1] / "demo" / "pages" / "enemy.py"
-
-
-def open_page(**query: str) -> AppTest:
-    app = AppTest.from_file(str(FILE), default_timeout=120)
-    for key, value in query.items():
-        app.query_params[key] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, [e.value for e in app.exception]
-    assert not app.error
-    shown = " ".join(str(e.value) for kind in (app.markdown, app.latex, app.caption) for e in kind)
-    assert not re.search(r"\b(nan|inf|Infinity|None|undefined)\b", shown, re.IGNORECASE), shown
-    return app
+from tests.site import checked, open_page
 
 
 def numbers(latex: str) -> list[float]:
@@ -56,7 +39,7 @@ def integral(name: str, region: tuple[tuple[float, float], ...]) -> float:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_formulae_hold_what_scipy_finds(name: str) -> None:
-    app = open_page(toy=name, a1="-0.70..1.90", a2="-2.50..0.40", cells="200", draws="20000", seed="5")
+    app = open_page("enemy", toy=name, a1="-0.70..1.90", a2="-2.50..0.40", cells="200", draws="20000", seed="5")
     d = BY_NAME[name].dimension
     region, box = ((-0.7, 1.9), (-2.5, 0.4))[:d], ((-5.0, 5.0),) * d
     mass, z = integral(name, region), integral(name, box)
@@ -74,7 +57,7 @@ def test_the_formulae_hold_what_scipy_finds(name: str) -> None:
 
 
 def test_a_coarse_grid_shows_that_it_is_wrong() -> None:
-    z_n, z, ratio = formula(open_page(toy="ring", cells="3"), r"\approx \frac{Z_{3}}")
+    z_n, z, ratio = formula(open_page("enemy", toy="ring", cells="3"), r"\approx \frac{Z_{3}}")
     points = [-10 / 3, 0, 10 / 3]
     cell = sum(math.exp(-0.5 * ((math.hypot(x, y) - 2.5) / 0.35) ** 2) for x in points for y in points) * (10 / 3) ** 2
     assert z_n == pytest.approx(cell, rel=1e-3)
@@ -83,7 +66,7 @@ def test_a_coarse_grid_shows_that_it_is_wrong() -> None:
 
 
 def test_the_nearest_normal_misses_by_what_scipy_finds() -> None:
-    app = open_page(toy="bumps1")
+    app = open_page("enemy", toy="bumps1")
     z = integral("bumps1", ((-5, 5),))
 
     def mean(g: object) -> float:
@@ -98,7 +81,7 @@ def test_the_nearest_normal_misses_by_what_scipy_finds() -> None:
 
 
 def test_sixteen_tiles_and_their_sum() -> None:
-    app = open_page(contrast="2.0")
+    app = open_page("enemy", contrast="2.0")
     html = next(e.proto.body for e in app.get("html") if "pixels" in e.proto.body)
     tiles = dict(re.findall(r'aria-label="pixels (\d{4})".*?>(\d\.\d{4})<', html))
     assert len(tiles) == 16
@@ -114,7 +97,7 @@ def test_sixteen_tiles_and_their_sum() -> None:
 
 def test_the_cost_is_what_exact_integers_say() -> None:
     rates = toys.measured_rates()
-    app = open_page(cells="37")
+    app = open_page("enemy", cells="37")
     table = next(element.value for element in app.markdown if "784" in element.value and "|" in element.value)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
     assert [int(row[0]) for row in rows] == [1, 2, 3, 10, 784]
@@ -138,7 +121,7 @@ def log10_of(shown: str) -> float:
 
 
 def test_every_widget_can_be_moved_and_leaves_no_nonsense() -> None:
-    app = open_page()
+    app = open_page("enemy")
     for name in BY_NAME:
         app.selectbox[0].set_value(name)
         checked(app.run())
@@ -159,7 +142,7 @@ def test_every_widget_can_be_moved_and_leaves_no_nonsense() -> None:
 
 
 def test_an_empty_region_has_no_mass_and_no_samples() -> None:
-    app = open_page(toy="bumps1", a1="1.00..1.00", cells="24")
+    app = open_page("enemy", toy="bumps1", a1="1.00..1.00", cells="24")
     assert formula(app, "Z = ")[0] == 0
     top, _, p, count, _, share, error = formula(app, r"x \in")
     assert top == p == count == share == error == 0
@@ -168,14 +151,14 @@ def test_an_empty_region_has_no_mass_and_no_samples() -> None:
 @pytest.mark.parametrize("nonsense", ["", "NaN", "1e999", "..", "2..1", "-9..9", "<b>x</b>", "z" * 4000])
 def test_nonsense_in_a_link_gets_a_sentence_and_the_page(nonsense: str) -> None:
     keys = ("toy", "a1", "a2", "cells", "draws", "seed", "contrast")
-    app = open_page(**dict.fromkeys(keys, nonsense))
+    app = open_page("enemy", **dict.fromkeys(keys, nonsense))
     assert len(app.info) == len(keys)
     assert all("The link asks for" in note.value and "<" not in note.value for note in app.info)
     assert app.latex
 
 
 def test_the_state_comes_back_from_a_link_and_goes_into_it() -> None:
-    app = open_page(toy="ring", a1="-1.00..3.00", cells="64", seed="9", contrast="3.5")
+    app = open_page("enemy", toy="ring", a1="-1.00..3.00", cells="64", seed="9", contrast="3.5")
     state = app.session_state
     assert (state["toy"], state["a1"], state["a2"]) == ("ring", (-1.0, 3.0), (-2.0, 0.5))
     assert (state["cells"], state["seed"], state["contrast"]) == (64, 9, 3.5)
@@ -185,12 +168,12 @@ def test_the_state_comes_back_from_a_link_and_goes_into_it() -> None:
 
 
 def test_a_region_drawn_on_the_figure_moves_the_sliders() -> None:
-    app = open_page(toy="ring")
+    app = open_page("enemy", toy="ring")
     app.session_state[figure_key(app)] = drawn({"x": [3.14, -1.26], "y": [-9.0, 1.0]})
     checked(app.run())
     assert app.slider(key="a1").value == (-1.3, 3.1)
     assert app.slider(key="a2").value == (-5.0, 1.0)
-    app = open_page(toy="bumps1")
+    app = open_page("enemy", toy="bumps1")
     app.session_state[figure_key(app)] = drawn({"x": [0.5, 2.5], "y": [0.0, 1.0]})
     checked(app.run())
     assert app.slider(key="a1").value == (0.5, 2.5)
@@ -208,7 +191,7 @@ def drawn(box: dict[str, list[float]]) -> dict[str, object]:
 
 
 def test_the_figures_are_to_one_scale_and_show_the_region() -> None:
-    app = open_page(toy="ring", a1="-1.00..3.00", a2="0.00..2.00", cells="20")
+    app = open_page("enemy", toy="ring", a1="-1.00..3.00", a2="0.00..2.00", cells="20")
     for chart in app.get("plotly_chart")[:2]:
         layout = json.loads(chart.proto.spec)["layout"]
         assert layout["yaxis"]["scaleanchor"] == "x"

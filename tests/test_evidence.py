@@ -164,7 +164,7 @@ def test_the_table_is_shared_read_only_and_reports_its_progress() -> None:
 def test_the_table_holds_what_its_nodes_decode_to(n: int) -> None:
     grid = Grid(2, n) if n > 1 else Grid(2, 3)
     table = DecoderTable.build(bent(), grid)
-    np.testing.assert_array_equal(table.logits, bent()(grid.points).astype(np.float32))
+    np.testing.assert_array_equal(table.logits, bent()(grid.points).astype(np.float32).T)
     x = images_of_bent()[5]
     expected = stats.norm.logpdf(grid.points).sum(axis=1) + special.log_expit((2.0 * x - 1) * bent()(grid.points)).sum(
         axis=1
@@ -337,12 +337,17 @@ def test_elbo_of_few_nodes_is_that_of_many() -> None:
     assert few.value == pytest.approx(many.value, abs=1e-6)
 
 
+@functools.cache
+def evidence_of_a_bent_image() -> float:
+    return log_evidence(table_of(bent()), bent(), images_of_bent()[6]).value
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.floats(-2, 2), st.floats(-2, 2), st.floats(-5, 0.5), st.floats(-5, 0.5))
 def test_the_bound_never_passes_the_evidence_whatever_q(z1: float, z2: float, s1: float, s2: float) -> None:
     x = images_of_bent()[6]
     bound = elbo(bent(), x, np.array([z1, z2]), np.array([s1, s2]))
-    assert bound.value <= log_evidence(table_of(bent()), bent(), x).value + 1e-4
+    assert bound.value <= evidence_of_a_bent_image() + 1e-4
 
 
 def test_the_bound_touches_the_evidence_where_q_is_the_posterior() -> None:
@@ -453,7 +458,7 @@ def test_draws_carry_the_three_densities() -> None:
     np.testing.assert_allclose(draws.log_w, draws.log_p_z + draws.log_p_x_given_z - draws.log_q_z_given_x)
     for j in (0, 1):
         assert stats.kstest((draws.z[:, j] - loc[j]) / np.exp(log_scale[j]), "norm").pvalue > 1e-4
-    assert abs(np.corrcoef(draws.z.T)[0, 1]) < 0.07
+    assert abs(stats.pearsonr(*draws.z.T).statistic) < 0.07
     again = draw(NEEDLE, INK, loc, log_scale, 4000, np.random.default_rng(5))
     np.testing.assert_array_equal(draws.z, again.z)
 

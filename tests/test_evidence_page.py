@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy import optimize, special, stats
 from streamlit.testing.v1 import AppTest
 
 from demo import digits, pretrained
+from demo.components.ellipse import Exact, Ground, Rival, chosen, ellipse
 from tests.site import brute_force, checked, decoded, numbers, open_page, plain_elbo
 
 PLANAR, DEEP = "z2", "z32"
@@ -84,18 +87,20 @@ def test_a_blank_pad_shows_words_and_no_numbers() -> None:
     assert any("Give it an x" in text.value for text in app.markdown)
 
 
-def test_q_is_drawn_to_the_scale_of_its_plane() -> None:
+def test_the_map_shows_q_of_the_encoder() -> None:
+    """tests/test_drawings.py holds the map to its scale; here: that it was given this x's q."""
     app = open_page("evidence", x="sample", seed="5")
-    spec = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    shown = next(html for html in (element.proto.body for element in app.get("html")) if "The posterior" in html)
+    svg = base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1]).decode()  # type: ignore[index]
+    inner, _ = re.findall(r'<ellipse cx="([\d.]+)" cy="([\d.]+)" rx="([\d.]+)" ry="([\d.]+)"', svg)
     vae = pretrained.load(pretrained.available()[0])
     x = digits.sample_pixels(vae.decode(digits.sample_prior(1, 2, 5)), 5)[0]
     loc, log_scale = (part[0] for part in vae.encode(x[None]))
-    ellipse = next(trace for trace in spec["data"] if trace["type"] == "scatter" and trace["mode"] == "lines")
-    values = [decoded(ellipse[axis]) for axis in ("x", "y")]
-    extent = [(v.max() - v.min()) / 2 for v in values]
-    assert extent == pytest.approx(np.exp(log_scale), rel=2e-3)
-    assert [(v.max() + v.min()) / 2 for v in values] == pytest.approx(loc, abs=1e-3)
-    assert spec["layout"]["yaxis"]["scaleanchor"] == "x"
+    words = [
+        float(number.replace("−", "-")) for number in re.findall(r"−?\d+\.\d+", re.search(r'alt="([^"]+)"', shown)[1])
+    ]  # type: ignore[index]
+    assert words == pytest.approx([*loc, *np.exp(log_scale)], abs=0.006)
+    assert float(inner[2]) / float(inner[3]) == pytest.approx(np.exp(log_scale[0] - log_scale[1]), rel=2e-3)
 
 
 # Every widget, through every lens.
@@ -293,14 +298,110 @@ def test_both_gaps_are_those_of_an_optimiser_that_knows_nothing_of_ours() -> Non
     assert shown["approximation gap"] + shown["amortisation gap"] == pytest.approx(shown["the encoder’s gap"], abs=2e-3)
     assert shown["the encoder’s gap"] == pytest.approx(log_p_x + loss(np.zeros(4)), abs=3e-3)
     before = shown["your gap, nats"]
-    next(b for b in app.button if b.label == "Show the best q").click()
-    shown = {label: number(value) for label, value in metrics(checked(app.run())).items()}
+    click(app, "Show the best q")
+    assert number(metrics(app)["your gap, nats"]) == before, "the best q is shown, not taken"
+    assert contested(app)["revealed"]
+    click(app, "Take the best q")
+    shown = {label: number(value) for label, value in metrics(app).items()}
     assert shown["your gap, nats"] == pytest.approx(shown["approximation gap"], abs=1.1e-3)
     assert shown["your gap, nats"] <= before
     assert {"m1", "m2", "s1", "s2"} <= set(app.query_params)
-    next(b for b in app.button if b.label == "Back to the encoder").click()
-    shown = {label: number(value) for label, value in metrics(checked(app.run())).items()}
-    assert shown["your gap, nats"] == before
+    assert contested(app)["record"] is None, "what was handed over is no record"
+    dragged(app, contested(app)["number"], None)
+    assert number(metrics(app)["your gap, nats"]) == before
+    assert "m1" not in app.query_params
+
+
+# The element of the contest, as Python sees it.
+
+
+def contested(app: AppTest) -> dict:
+    """What the browser was last given of the contest."""
+    found = [json.loads(element.proto.json) for element in app.get("bidi_component") if element.proto.json]
+    (data,) = next(sent for sent in found if isinstance(sent, list) and "encoder" in sent[0])
+    return data
+
+
+def dragged(app: AppTest, number: object, value: object) -> AppTest:
+    """The page after the browser has sent this q."""
+    app.session_state["ellipse"] = {"held": {"number": number, "value": value}}
+    return checked(app.run())
+
+
+def click(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click()
+    checked(app.run())
+
+
+def test_a_q_that_was_let_go_gets_its_exact_figures_and_a_record() -> None:
+    app = open_page("evidence", lens="contest", seed=str(SEED))
+    vae, x, loc, scale = sample(PLANAR)
+    first = contested(app)
+    assert first["exact"]["q"] == first["encoder"]["q"] == pytest.approx([*loc, *scale], rel=1e-6)
+    assert first["record"] is None
+    better = [round(value, 5) for value in first["best"]["q"]]  # by hand, nearly
+    dragged(app, 0, better)
+    reconstruction, kl = plain_elbo(vae, x, np.array(better[:2]), np.log(better[2:]))
+    now = contested(app)
+    assert now["exact"]["q"] == better
+    assert [now["exact"][part] for part in ("reconstruction", "kl", "elbo")] == pytest.approx(
+        [reconstruction, kl, reconstruction - kl], abs=2e-3
+    )
+    assert now["record"] == now["exact"]["elbo"] > first["encoder"]["elbo"]
+    assert now["exact"]["elbo"] <= now["best"]["elbo"] + 1e-4
+    assert (now["number"], now["base"]) == (0, None), "the hand is not answered with a new place"
+    assert numbers(app.latex[0].value)[-1] == pytest.approx(reconstruction - kl, abs=6e-3)
+    assert any(text.value.startswith("You beat the encoder by") for text in app.markdown)
+    dragged(app, 0, [round(better[0] + 3 * better[2], 5), *better[1:]])
+    assert contested(app)["record"] == now["record"], "a worse try leaves the record"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "q", 7, True, {}, [], [0, 0, 1], [0, 0, 1, 1, 1], [0, 0, 1, None], [0, 0, 1, "1"], [0, 0, 1, True],
+        [0, 0, 1, float("nan")], [float("inf"), 0, 1, 1], [0, -12.001, 1, 1], [0, 0, 0, 1], [0, 0, 1, -1],
+        [0, 0, 1, 9e-5], [0, 0, 8.001, 1], [10**400, 0, 1, 1], [[0], [0], [1], [1]],
+    ],
+)  # fmt: skip
+def test_a_q_that_is_none_is_not_believed(value: object) -> None:
+    with pytest.raises(ValueError, match="q must"):
+        chosen(value)
+
+
+def test_bad_and_late_messages_leave_the_page_as_it_was() -> None:
+    app = open_page("evidence", lens="contest", seed=str(SEED))
+    good = [-0.8, -1.35, 0.03, 0.04]
+    dragged(app, 0, good)
+    for message in ((0, [0, 0, 1]), (0, [0, 0, 1, float("nan")]), ("0", good[::-1])):
+        dragged(app, *message)
+        assert contested(app)["exact"]["q"] == good
+        assert app.session_state["m1"] == good[0]
+    widget = next(w for w in app.number_input if w.label == "mean μ₁")
+    widget.set_value(-0.75)
+    checked(app.run())
+    assert contested(app)["base"] == [-0.75, *good[1:]], "a typed number is the page's word"
+    dragged(app, 0, good)
+    assert contested(app)["exact"]["q"] == [-0.75, *good[1:]], "an answer to what stood there before is late"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"x": np.zeros(783, np.uint8)}, "784"),
+        ({"x": np.full(784, 2, np.uint8)}, "0 or 1"),
+        ({"ground": Ground(np.zeros(5), np.zeros(4), np.zeros((5, 4)))}, "ground"),
+    ],
+)
+def test_what_does_not_fit_the_contest_is_refused(change: dict, words: str) -> None:
+    axis = np.linspace(-1, 1, 5)
+    fitting = {"x": np.zeros(784, np.uint8), "ground": Ground(axis, axis, np.zeros((5, 5)))}
+    rival = Rival((0.0, 0.0, 1.0, 1.0), -2.0)
+    with pytest.raises(ValueError, match=words):
+        ellipse(
+            "z2", log_p_x=-1.0, encoder=rival, best=rival, revealed=False, given=None,
+            exact=lambda _: Exact(-1.0, 1.0, None), key="k", **fitting | change,
+        )  # fmt: skip
 
 
 def test_another_x_hands_q_back_to_the_encoder() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
 from demo.integrate import (
@@ -45,6 +46,9 @@ def test_log_sum_exp_of_nothing_but_zeros_is_minus_infinity() -> None:
 def test_log_integral_weighs_each_node() -> None:
     values, weights = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.2, 0.5, 3.0])
     np.testing.assert_allclose(log_integral(np.log(values), weights), np.log(values @ weights), rtol=1e-14)
+    for shape in ((3,), (2, 1, 3), (4, 1, 2, 3)):
+        log_f = np.resize(np.log(values), shape)
+        np.testing.assert_allclose(log_integral(log_f, weights), np.log(np.exp(log_f) @ weights), rtol=1e-14)
 
 
 def normal_moment(k: int) -> float:
@@ -151,6 +155,14 @@ def test_cells_hold_the_mass_of_their_square() -> None:
     assert len(both) == 3
     np.testing.assert_array_equal(both.log_mass, cells.log_mass[[0, 1, 5]])
     np.testing.assert_array_equal(both.centres, cells.centres[[0, 1, 5]])
+
+
+def test_no_cells_add_nothing() -> None:
+    cells = Cells.integrate(normal((0.1, 0.2), (0.3, 0.2)), *tiles(-2, 2), order=4)
+    assert len(Cells.none()) == 0
+    for both in (Cells.none() + cells, cells + Cells.none()):
+        for part in ("centres", "widths", "log_mass"):
+            np.testing.assert_array_equal(getattr(both, part), getattr(cells, part))
 
 
 @pytest.mark.parametrize("order", [3, 4, 5])
@@ -264,9 +276,114 @@ def test_rounds_are_bounded_and_an_unfinished_integral_says_so() -> None:
     unfinished = adaptive_integral(log_f, centres, widths, max_rounds=2)
     assert unfinished.error > 0.1
     assert unfinished.cells.widths.min() == pytest.approx(0.05 / 4)
+    assert adaptive_integral(log_f, centres, widths).cells.widths.min() == pytest.approx(0.05 / 2**8)
     none = adaptive_integral(log_f, centres, widths, max_rounds=0)
     assert none.error == np.inf
     assert len(none.cells) == 16
+
+
+def quartered(
+    log_f: LogFunction,
+    centres: np.ndarray,
+    widths: np.ndarray,
+    log_rest: float = -np.inf,
+    promised: np.ndarray | None = None,
+) -> tuple[AdaptiveIntegral, list[set[tuple[float, ...]]]]:
+    """The integral, and the centres of the squares that each round quartered: the means of the nodes asked for."""
+    calls: list[np.ndarray] = []
+
+    def noted(z: np.ndarray) -> np.ndarray:
+        calls.append(z)
+        return log_f(z)
+
+    integral = adaptive_integral(noted, centres, widths, log_rest=log_rest, promised=promised)
+    return integral, [rounded(z.reshape(-1, 4 * 9, 2).mean(axis=1)) for z in calls[1:]]
+
+
+def rounded(centres: np.ndarray) -> set[tuple[float, ...]]:
+    return set(map(tuple, (centres.round(9) + 0.0).tolist()))
+
+
+def midpoints(log_f: LogFunction, centres: np.ndarray, widths: np.ndarray, n: int = 48) -> np.ndarray:
+    """∫ f over each square by n² midpoints."""
+    side = (np.arange(n) + 0.5) / n - 0.5
+    offsets = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    z = centres[:, None] + widths[:, None, None] * offsets
+    return np.exp(log_f(z.reshape(-1, 2))).reshape(len(centres), -1).mean(axis=1) * widths**2
+
+
+def waves_on_the_right(z: np.ndarray) -> np.ndarray:
+    """A normal density; where z₁ > 0 it carries waves that no parabola follows over a square of 0.05."""
+    return normal((0, 0), (0.12, 0.12))(z) + np.where(z[:, 0] > 0, 1 - np.cos(100 * z[:, 0]), 0)
+
+
+@pytest.mark.parametrize("rest", [0.0, 2.0])
+def test_what_is_quartered_is_what_weighs_and_what_moved(rest: float) -> None:
+    """Round by round, with the squares' masses from midpoints and a fifth of a threshold left to either rule."""
+    centres, widths = tiles(-14, 14)
+    with np.errstate(divide="ignore"):
+        integral, rounds = quartered(waves_on_the_right, centres, widths, np.log(rest))
+    mass = midpoints(waves_on_the_right, centres, widths)
+    total = mass.sum() + rest
+    share = mass / total
+    first, second = rounded(centres[share > 1.2e-2]), rounded(centres[share > 0.8e-2])
+    assert 5 < len(first) < 100
+    assert first <= rounds[0] <= second
+    cells = Cells.integrate(waves_on_the_right, centres, widths, 3)
+    quarters = Cells.integrate(waves_on_the_right, *cells.quarters(), 3)
+    moved = np.abs(np.exp(quarters.log_mass).reshape(-1, 4).sum(axis=1) - np.exp(cells.log_mass)) / total
+    tested = np.array([tuple(c) in rounds[0] for c in (centres.round(9) + 0.0).tolist()])
+    assert rounded(centres[~tested & (share > 1.2e-4)]) <= rounds[1]
+    assert not rounds[1] & rounded(centres[tested | (share < 0.8e-4)])
+    assert ((moved[tested] > 1.2e-4) & (moved[tested] < 0.8e-2)).sum() >= 5
+    quarter_centres = quarters.centres.reshape(-1, 4, 2)
+    assert rounded(quarter_centres[tested & (moved > 1.2e-4)].reshape(-1, 2)) <= rounds[1]
+    assert not rounds[1] & rounded(quarter_centres[tested & (moved < 0.8e-4)].reshape(-1, 2))
+    assert integral.error < 1e-3
+    assert integral.value == pytest.approx(np.log(total), abs=1e-4)
+
+
+def test_the_heaviest_square_is_quartered_whatever_it_holds() -> None:
+    centres, widths = tiles(-40, 40)
+    _, rounds = quartered(normal((0.31, -0.24), (0.3, 0.3)), centres, widths)
+    assert rounds == [{(0.325, -0.225)}]
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("log_rest", [-np.inf, 2.5, 4.0])
+@pytest.mark.parametrize("scale", [0.0, 50.0])
+def test_the_error_is_the_share_that_quartering_moved(rounds: int, log_rest: float, scale: float) -> None:
+    """A bell in the middle of one square: its four quarters are mirror images, so that nothing moved cancels. A factor
+    of f changes no share; what lies elsewhere makes every share smaller."""
+
+    def log_f(z: np.ndarray) -> np.ndarray:
+        return scale + 3 - 40 * (z**2).sum(axis=1) ** 2
+
+    square = np.zeros((1, 2)), np.ones(1)
+    before, after = (
+        adaptive_integral(log_f, *square, log_rest=scale + log_rest, max_rounds=n) for n in (rounds - 1, rounds)
+    )
+    assert after.error > 1e-3
+    moved = abs(np.exp(after.value - scale) - np.exp(before.value - scale))
+    assert after.error == pytest.approx(moved / np.exp(max(after.value, before.value) - scale), rel=1e-9)
+
+
+@pytest.mark.parametrize(("side", "tested"), [(10, 1), (4, 64)])
+def test_the_first_round_speaks_for_the_squares_that_it_does_not_test(side: int, tested: int) -> None:
+    """Squares alike but for a hair, so that of 400 one alone is the heaviest, and of 64 each holds more than 1e-2:
+    the error is as if all had been tested."""
+
+    def log_f(z: np.ndarray) -> np.ndarray:
+        return -0.5 * np.cos(2 * np.pi / 0.05 * z).sum(axis=1) - 1e-5 * ((z - 0.075) ** 2).sum(axis=1)
+
+    centres, widths = tiles(-side, side)
+    told = adaptive_integral(log_f, centres, widths, max_rounds=1)
+    assert len(told.cells) == len(widths) + 3 * tested
+    cells = Cells.integrate(log_f, centres, widths, 3)
+    all_quarters = Cells.integrate(log_f, *cells.quarters(), 3)
+    moved = np.exp(log_sum_exp(all_quarters.log_mass)) / np.exp(log_sum_exp(cells.log_mass)) - 1
+    assert abs(moved) > 1e-3
+    assert told.error == pytest.approx(abs(moved), rel=0.02)
 
 
 @pytest.mark.parametrize("log_rest", [-np.inf, -20.0, -1.0, 5.0])
@@ -339,8 +456,8 @@ def test_each_lattice_refines_the_last_and_shares_no_node_with_it() -> None:
 
 
 def test_a_rule_that_agrees_by_chance_is_not_believed_where_the_values_are_rough() -> None:
-    """Two rules of one node agree exactly; values of 1e6 nats carry float32 roundings that one node cannot tell."""
-    rules = [Refinement(0.0, np.zeros((1, 2)), np.ones(1))] * 2 + [
+    """Three rules of one node agree exactly; values of 1e6 nats carry float32 roundings that one node cannot tell."""
+    rules = [Refinement(0.0, np.zeros((1, 2)), np.ones(1))] * 3 + [
         Refinement(0.0, np.ones((10_000, 2)), np.full(10_000, 1e-4))
     ]
     assert settled_mean(lambda z: 1e6 + z[:, 0], iter(rules), 1e-7) == pytest.approx(1e6 + 1, rel=0, abs=0.01)
@@ -350,3 +467,41 @@ def test_a_rule_that_agrees_by_chance_is_not_believed_where_the_values_are_rough
 def test_the_last_rule_stands_where_nothing_settles() -> None:
     rules = [Refinement(0.0, np.full((1, 2), float(k)), np.ones(1)) for k in range(4)]
     assert settled_mean(lambda z: z[:, 0] ** 2, iter(rules), 1e-7) == 9
+
+
+def test_a_square_that_holds_other_than_promised_is_looked_at_again() -> None:
+    """A hundredth is no share to be quartered by itself; here the promise says that three nodes a side missed some."""
+
+    def log_light(z1: NDArray) -> NDArray:
+        return np.log(4e-3) + 2 * np.sin(7 * (z1 - 1.5))
+
+    def log_f(z: NDArray) -> NDArray:
+        return np.where(z[:, 0] > 1, log_light(z[:, 0]), 0.0)
+
+    centres, widths = np.array([[0.5, 0.5], [1.5, 0.5]]), np.ones(2)
+    exact = 1 + integrate.quad(lambda z1: np.exp(log_light(z1)), 1, 2)[0]
+    alone = adaptive_integral(log_f, centres, widths)
+    asked = adaptive_integral(log_f, centres, widths, promised=np.array([0.0, np.log(1e-2)]))
+    unknown = adaptive_integral(log_f, centres, widths, promised=np.full(2, np.nan))
+    kept = adaptive_integral(log_f, centres, widths, promised=np.array([0.0, alone.cells.log_mass[0]]))
+    assert len(alone.cells) == len(unknown.cells) == len(kept.cells) == 5
+    assert len(asked.cells) > 5
+    assert unknown.value == alone.value
+    assert abs(np.exp(asked.value) - exact) < abs(np.exp(alone.value) - exact)
+
+
+@pytest.mark.parametrize("rest", [0.0, 0.6])
+@pytest.mark.parametrize("scale", [0.0, 40.0])
+def test_squares_off_their_promise_by_more_than_the_tolerance_are_quartered(rest: float, scale: float) -> None:
+    """Beside the heaviest; a share of the whole is meant, either way, and no promise is none broken."""
+    centres, widths = tiles(-20, 20)
+    log_f = normal((0.225, -0.175), (0.3, 0.3))
+    mass = midpoints(log_f, centres, widths)
+    off = np.zeros(len(mass))
+    off[[300, 700, 900, 1000]] = np.array([1.2e-3, 0.8e-3, -1.2e-3, -0.8e-3]) * (mass.sum() + rest)
+    promised = np.log(np.maximum(mass + off, 1e-12)) + scale
+    promised[[1, 50, 1200]] = np.nan
+    assert mass[900] + off[900] > 0
+    with np.errstate(divide="ignore"):
+        _, rounds = quartered(lambda z: log_f(z) + scale, centres, widths, np.log(rest) + scale, promised)
+    assert rounds[0] == rounded(centres[[300, 900]]) | {(0.225, -0.175)}

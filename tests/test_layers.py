@@ -37,7 +37,7 @@ FLOOR = (
 )
 BELOW_PAGES = (
     f"{FLOOR} demo.receipts demo.pretrained demo.figures demo.drawings demo.address demo.cache demo.layout demo.ledger "
-    "demo.components"
+    "demo.links demo.components"
 )
 
 # "name.*" stands for every module below that package. The standard library is free to all.
@@ -59,7 +59,7 @@ TABLE = {
     "demo.pretrained": layer("", "numpy onnxruntime"),
     "demo.figures": layer("demo.figures"),
     "demo.figures.*": layer("demo.colours demo.figures", "numpy plotly"),
-    "demo.drawings": layer("demo.colours", "numpy"),
+    "demo.drawings": layer("demo.colours demo.pictures", "numpy"),
     "demo.receipts": layer(),
     "demo.receipts.again": layer("", "numpy"),  # shares no code with what it checks
     "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
@@ -67,6 +67,7 @@ TABLE = {
     "demo.cache": layer(f"{FLOOR} demo.pretrained demo.figures", "numpy streamlit"),
     "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
     "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
+    "demo.links": layer("demo.address demo.components", "streamlit"),
     "demo.components": layer(),
     "demo.components.*": layer("demo.components demo.colours", "numpy streamlit"),
     "demo.lenses": layer(),
@@ -77,6 +78,8 @@ TABLE = {
     "vae": layer(),
     "vae.*": layer(f"{FLOOR} vae", "numpy torch tqdm"),
     "export": layer(),
+    "export.site": layer(f"{FLOOR} demo.components.tables demo.pretrained export", "numpy"),
+    "export.shell": layer("demo.colours demo.components.tables"),
     "export.*": layer(f"{FLOOR} demo.pretrained vae export", "numpy torch tqdm onnx onnxscript onnxruntime"),
 }
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from streamlit.testing.v1 import AppTest
 
-from demo import pretrained
-from tests.site import FILES, checked, log_bernoulli, numbers, open_page
+from demo import digits, pretrained
+from tests.site import FILES, checked, film, log_bernoulli, numbers, open_page
 
 
 def moves(app: AppTest) -> list[tuple[str, Callable[[AppTest], object]]]:
@@ -27,8 +27,11 @@ def moves(app: AppTest) -> list[tuple[str, Callable[[AppTest], object]]]:
                 found.append(
                     (f"{kind} {widget.label} → {value}", lambda a, k=kind, i=i, v=value: getattr(a, k)[i].set_value(v))
                 )
+    for i, widget in enumerate(app.multiselect):
+        for some in (widget.options[:1], widget.options[-3:], []):
+            found.append((f"multiselect {widget.label} → {some}", lambda a, i=i, s=some: a.multiselect[i].set_value(s)))
     for i, widget in enumerate(app.button):
-        found.append((f"button {widget.label}", lambda a, i=i: a.button[i].click()))
+        found.append((f"button {widget.label}", lambda a, i=i: a.button[i].disabled or a.button[i].click()))
     return found
 
 
@@ -36,12 +39,15 @@ def choose(app: AppTest, kind: str, index: int, option: int) -> None:
     widget = getattr(app, kind)[index]
     if kind == "button_group":
         key = widget.key
-        values = {"model": pretrained.available(), "shown": ("mean", "draw"), "route": ("straight", "great circle")}[
-            key
-        ]
+        values = {
+            "model": pretrained.available(), "shown": ("mean", "draw"), "route": ("straight", "great circle"),
+            "closed": ("no", "yes"),
+        }[key]  # fmt: skip
         widget.set_value(values[option])
     else:
-        widget.set_value(((*"0123456789", "prior") if kind == "selectbox" else ("sample", "drawing", "test"))[option])
+        widget.set_value(
+            ((*"0123456789", "prior", "drawing") if kind == "selectbox" else ("sample", "drawing", "test"))[option]
+        )
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"enemy", "derivation", "evidence"}))  # with files of their own
@@ -58,7 +64,25 @@ def test_every_widget_of_a_page_can_be_moved(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("nonsense", ["", "NaN", "-1", "1e999", "<b>x</b>", "𝟙", "z" * 4000])
 def test_nonsense_in_a_link_gets_a_sentence_and_the_page(name: str, nonsense: str) -> None:
-    keys = ("model", "seed", "n", "shown", "picked", "a", "b", "a_n", "route", "steps", "t", "x", "digit", "bits", "z1")
+    keys = (
+        "model",
+        "seed",
+        "n",
+        "shown",
+        "picked",
+        "a",
+        "b",
+        "a_n",
+        "route",
+        "steps",
+        "t",
+        "x",
+        "digit",
+        "bits",
+        "z1",
+        "via",
+        "closed",
+    )
     app = open_page(name, **dict.fromkeys(keys, nonsense))
     assert app.title
     assert len(app.info) >= 1 or (name, nonsense) == ("home", "-1"), "a place on the plane is no nonsense"
@@ -86,6 +110,28 @@ def test_ends_route_and_t_come_back_from_a_link(kind: str) -> None:
     assert (state["a"], state["a_n"], state["b"], state["b_n"], state["route"], state["steps"], state["t"]) == (
         "7", 3, "prior", 12, kind, 21, 0.5,
     )  # fmt: skip
+
+
+def test_a_tour_goes_past_the_digits_on_the_way_and_back() -> None:
+    app = open_page("interpolate", a="7", b="1", via="24", closed="yes", steps="21", t="0.5")
+    vae = pretrained.load(app.session_state["model"])
+    path = np.array(film(app)["path"])
+    assert path.shape == (21, 2)
+    for frame, kind in ((0, 7), (5, 2), (10, 4), (15, 1), (20, 7)):
+        codes = vae.codes.loc[vae.codes.label == kind]
+        assert np.abs(codes - path[frame]).max(axis=1).min() < 1e-4, kind
+    np.testing.assert_allclose(path[0], path[20])
+    assert any("must be at most 4" in info.value for info in open_page("interpolate", via="1234567").info)
+
+
+def test_a_drawing_is_an_end_of_the_walk_and_until_there_is_one_the_page_waits() -> None:
+    app = open_page("interpolate", a="drawing")
+    assert any("the walk begins" in text.value for text in app.markdown)
+    x = np.zeros(784, np.uint8)
+    x[300:310] = 1
+    path = film(open_page("interpolate", a="drawing", bits=digits.pack(x)))["path"]
+    loc = pretrained.load("z2").encode(x[None])[0][0]
+    np.testing.assert_allclose(path[0], loc, atol=1e-4)
 
 
 def test_choices_survive_a_change_of_page() -> None:

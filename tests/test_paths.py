@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import spatial
 
-from demo.paths import ROUTES, great_circle, straight
+from demo.paths import ROUTES, great_circle, straight, tour
 
 T = np.linspace(0, 1, 11)
 vectors = st.integers(2, 32).flatmap(lambda d: st.tuples(*[arrays(np.float64, d, elements=st.floats(-5, 5))] * 2))
@@ -49,3 +49,12 @@ def test_where_no_great_circle_is_shortest_the_line_is_taken() -> None:
     for b in (np.zeros(2), -a, -3 * a, 2 * a, a):
         np.testing.assert_allclose(great_circle(a, b, T), straight(a, b, T), atol=1e-12)
         np.testing.assert_allclose(great_circle(b, a, T), straight(b, a, T), atol=1e-12)
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_a_tour_passes_every_stop_at_an_even_pace_and_may_end_where_it_began(route: object) -> None:
+    stops = np.random.default_rng(3).standard_normal((3, 5))
+    path = tour([*stops, stops[0]], 4, route)  # type: ignore[arg-type]
+    assert path.shape == (13, 5)
+    np.testing.assert_allclose(path[::4], [*stops, stops[0]], atol=1e-12)
+    np.testing.assert_allclose(path[5:8], route(stops[1], stops[2], [0.25, 0.5, 0.75]), atol=1e-12)  # type: ignore[operator]

@@ -63,6 +63,7 @@ def read_run(out: Path, config: Config, pixels: int) -> dict[str, Any]:
     try:
         state = torch.load(path, weights_only=True)
         stored, stored_pixels = Config(**state["config"]).as_dict(), state["pixels"]
+        state["history"] = with_bounds(state["history"])
     except Exception as error:
         raise damaged(path, error) from error
     changed = [f"{name} {stored[name]} → {value}" for name, value in config.as_dict().items() if stored[name] != value]
@@ -81,12 +82,8 @@ def damaged(path: Path, error: Exception) -> TrainingError:
     return TrainingError(f"{path} cannot be read ({one_line(error)}); delete it to start this run anew")
 
 
-def load_run(run: Path) -> tuple[VAE, Config, History]:
-    """The kept model of a run folder, ready to evaluate: (model, config, history).
-
-    Its weights are rounded to half precision here, the one way to the evaluation and to the exported files, so that
-    the server's network and the browser's have the very same weights and every figure is about them.
-    """
+def read_kept(run: Path) -> tuple[VAE, Config, History]:
+    """The kept model of a run folder, as it was trained: (model, config, history)."""
     path = run / "model.pt"
     if not path.exists():
         raise TrainingError(f"{path} is missing; train it with: python -m vae.train --out {run}")
@@ -94,10 +91,43 @@ def load_run(run: Path) -> tuple[VAE, Config, History]:
         state = torch.load(path, weights_only=True)
         config = Config(**state["config"])
         model = VAE(state["pixels"], config)
-        model.load_state_dict({name: tensor.half().float() for name, tensor in state["model"].items()})
+        model.load_state_dict(state["model"])
     except Exception as error:
         raise TrainingError(f"{path} cannot be read ({one_line(error)}); train the run again") from error
-    return model.eval().requires_grad_(False), config, state["history"]
+    return model, config, with_bounds(state["history"])
+
+
+def with_bounds(history: History) -> History:
+    """The curves with the objective's bound in each record: runs from before there were others raised the ELBO."""
+    names = {"bound": "elbo", "validation_bound": "validation_elbo"}
+    return [record | {new: record.get(new, record[old]) for new, old in names.items()} for record in history]
+
+
+def load_run(run: Path) -> tuple[VAE, Config, History]:
+    """The kept model of a run folder, ready to evaluate: (model, config, history).
+
+    Its weights are rounded to half precision here, the one way to the evaluation and to the exported files, so that
+    the server's network and the browser's have the very same weights and every figure is about them.
+    """
+    model, config, history = read_kept(run)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half())
+    return model.eval().requires_grad_(False), config, history
+
+
+def start_from(run: Path, model: VAE) -> None:
+    """Gives `model` the kept weights of another run. Raises TrainingError where its networks are others."""
+    kept, _, _ = read_kept(run)
+    ours = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    theirs = {name: tuple(weight.shape) for name, weight in kept.state_dict().items()}
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            raise TrainingError(
+                f"--init {run} has other networks ({name}: {theirs.get(name, 'none')} there, {ours.get(name, 'none')} "
+                "here); repeat its architecture, widths, blocks and latent dimensions"
+            )
+    model.load_state_dict(kept.state_dict())
 
 
 def one_line(error: BaseException) -> str:

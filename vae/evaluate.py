@@ -1,8 +1,10 @@
-"""Scores a trained run on the MNIST test set: `python -m vae.evaluate RUN`. Knows nothing of ONNX or pages.
+"""Scores a trained run on MNIST's test digits: `python -m vae.evaluate RUN`. Knows nothing of ONNX or pages.
 
 The arithmetic is `demo.evidence`, the same functions that the site shows, fed with the run's torch networks. Each test
 digit is binarised once with `digits.TEST_SEED`; each has random draws of its own, so neither order, workers nor an
 interruption changes a figure. RUN/evaluation.npz keeps what is done after every block, RUN/evaluation.json the means.
+With `--split validation` the digits are those that the run held out, for choosing between runs without the test set;
+the files are then RUN/validation.npz and RUN/validation.json, which no export reads.
 """
 
 from __future__ import annotations
@@ -80,9 +82,9 @@ def _score_block(indices: NDArray[np.intp], x: NDArray) -> tuple[NDArray[np.intp
     return indices, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def score_all(run: Path, x: NDArray, samples: int, workers: int) -> dict[str, NDArray]:
-    """Figures of all images by name, [N] each; blocks already in RUN/evaluation.npz are not scored again."""
-    store = run / "evaluation.npz"
+def score_all(run: Path, x: NDArray, samples: int, workers: int, name: str = "evaluation") -> dict[str, NDArray]:
+    """Figures of all images by name, [N] each; blocks already in RUN/name.npz are not scored again."""
+    store = run / f"{name}.npz"
     fingerprint = f"{(run / 'model.pt').stat().st_mtime_ns} {samples} {len(x)}"
     columns: dict[str, NDArray] = {}
     done = np.zeros(len(x), bool)
@@ -129,6 +131,12 @@ METHODS = {
 }
 
 
+def held_out(train: NDArray[np.uint8], validation_images: int) -> NDArray[np.uint8]:
+    """The validation split's digits, binarised once like the test set: train uint8 [N, pixels] → {0, 1} [M, pixels]."""
+    grey = Split.of(train, validation_images).validation.numpy()
+    return mnist.binarise(grey, np.random.default_rng(digits.TEST_SEED)).astype(np.uint8)
+
+
 def independent_pixels(train: NDArray[np.uint8], validation_images: int, x: NDArray) -> NDArray[np.float64]:
     """log p(x) = Σ_i log Bernoulli(x_i; m_i), m the mean training image: the best model without latents, in nats.
 
@@ -172,16 +180,24 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder written by python -m vae.train")
     parser.add_argument("--data-dir", help="folder of the four IDX files (default: $MNIST_DIR, else the user's cache)")
     parser.add_argument("--samples", type=int, default=1000, help="draws from q for each image (default: 1000)")
-    parser.add_argument("--images", type=int, default=10000, help="score the first so many test digits (default: all)")
+    parser.add_argument(
+        "--split", choices=["test", "validation"], default="test", help="digits to score (default: test)"
+    )
+    parser.add_argument("--images", type=int, default=10000, help="score the first so many of them (default: all)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     arguments = parser.parse_args(argv)
     try:
         if min(arguments.samples - 1, arguments.images, arguments.workers) < 1:
             raise ValueError("--samples must be at least 2, --images and --workers at least 1")
         _, config, _ = load_run(arguments.run)
-        x = digits.binarised_test_set(arguments.data_dir)[: arguments.images]
-        columns = score_all(arguments.run, x, arguments.samples, arguments.workers)
         train, _ = mnist.load("train", arguments.data_dir)
+        name = "evaluation" if arguments.split == "test" else "validation"
+        if arguments.split == "test":
+            x = digits.binarised_test_set(arguments.data_dir)
+        else:
+            x = held_out(train, config.validation_images)
+        x = x[: arguments.images]
+        columns = score_all(arguments.run, x, arguments.samples, arguments.workers, name)
         columns["independent_pixels"] = independent_pixels(train, config.validation_images, x)
     except (TrainingError, mnist.DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -191,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     result = summary(columns, arguments.samples)
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(arguments.run / "evaluation.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(arguments.run / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
     for name, figure in result.items():
         print(f"{name:20} {figure['value']:9.3f} ± {figure['standard_error']:.3f} nats  ({figure['method']})")
     ess = result["importance_weighted"]["effective_sample_size"]

@@ -1,4 +1,4 @@
-"""Encoder and decoder as residual multilayer perceptrons. Knows nothing of data, losses or training."""
+"""Encoder and decoder as residual networks, by default of linear layers. Knows nothing of data, losses or training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vae.config import Config
+from vae.convolutions import ConvAnalysis, ConvSynthesis
 
 
 class ResidualBlock(nn.Module):
@@ -36,6 +37,11 @@ class Trunk(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.last = nn.Linear(width, outputs)
 
+    @property
+    def bias(self) -> Tensor:
+        """What is added to each output last of all, [outputs]."""
+        return self.last.bias
+
     def forward(self, h: Tensor) -> Tensor:
         return self.last(nn.functional.silu(self.blocks(self.first(h))))
 
@@ -45,13 +51,14 @@ class Encoder(nn.Module):
 
     def __init__(self, pixels: int, config: Config) -> None:
         super().__init__()
-        self.trunk = Trunk(pixels, config.encoder_width, config.encoder_blocks, 2 * config.latent_dim)
+        kind = ConvAnalysis if config.architecture == "conv" else Trunk
+        self.trunk = kind(pixels, config.encoder_width, config.encoder_blocks, 2 * config.latent_dim)
         with torch.no_grad():
             self.trunk.last.weight.mul_(0.1)
             self.trunk.last.bias.zero_()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        loc, log_scale = self.trunk(x).chunk(2, dim=-1)
+        loc, log_scale = self.trunk(x).to(x.dtype).chunk(2, dim=-1)
         return loc, log_scale
 
 
@@ -60,10 +67,12 @@ class Decoder(nn.Module):
 
     def __init__(self, pixels: int, config: Config) -> None:
         super().__init__()
-        self.trunk = Trunk(config.latent_dim, config.decoder_width, config.decoder_blocks, pixels)
+        self.pixels = pixels
+        kind = ConvSynthesis if config.architecture == "conv" else Trunk
+        self.trunk = kind(config.latent_dim, config.decoder_width, config.decoder_blocks, pixels)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.trunk(z)
+        return self.trunk(z).to(z.dtype)
 
 
 class VAE(nn.Module):
@@ -79,4 +88,4 @@ class VAE(nn.Module):
         self.decoder = Decoder(pixels, config)
         if mean_image is not None:
             with torch.no_grad():
-                self.decoder.trunk.last.bias.copy_(torch.logit(mean_image))
+                self.decoder.trunk.bias.copy_(torch.logit(mean_image))

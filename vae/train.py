@@ -3,7 +3,7 @@
 RUN/checkpoint.pt holds all that the next epoch needs, written after each epoch and never half written; the same
 command on the same RUN goes on from there. All randomness of an epoch comes from (seed, epoch), so a killed run
 ends with the very weights of an uninterrupted one. RUN/model.pt holds the averaged weights of the epoch that was
-best on the validation split, RUN/history.json the curves.
+best on the validation split by the run's own objective, RUN/history.json the curves.
 """
 
 from __future__ import annotations
@@ -24,17 +24,34 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from demo import mnist
-from vae.checkpoint import History, TrainingError, damaged, read_run, write_kept, write_run
+from vae.checkpoint import History, TrainingError, damaged, read_run, start_from, write_kept, write_run
 from vae.config import Config
 from vae.data import Split, binarise, epoch_generator
 from vae.networks import VAE
-from vae.objective import Elbo, elbo
+from vae.objective import Objective, objective
 
 
 def learning_rate(config: Config, step: int, total_steps: int) -> float:
     """Linear warm-up to the peak, then half a cosine down to 0."""
     warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
     return config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+
+
+class Mean:
+    """Means of an objective's figures over all images seen, in float64."""
+
+    def __init__(self) -> None:
+        self.sums = torch.zeros(3, dtype=torch.float64)
+        self.images = 0
+
+    def add(self, found: Objective) -> None:
+        figures = (found.bound, found.elbo.reconstruction, found.elbo.kl)
+        self.sums += torch.stack([figure.detach().double().sum() for figure in figures])
+        self.images += len(found.bound)
+
+    def record(self) -> dict[str, float]:
+        bound, reconstruction, kl = (self.sums / self.images).tolist()
+        return {"bound": bound, "elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
 
 class Trainer:
@@ -49,9 +66,15 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.pixels = images.shape[1]
         self.model = VAE(self.pixels, config, self.split.mean_image())
+        if config.init != "none" and not self.checkpoint.exists():
+            start_from(Path(config.init), self.model)
+        # Convolutions are faster with the channels last, and nothing else here has four axes.
+        self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.decoder.requires_grad_(config.trained == "both")
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+        learning = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            learning, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.steps_per_epoch = math.ceil(len(self.split.train) / config.batch_size)
         self.history: History = []
@@ -94,40 +117,41 @@ class Trainer:
         except Exception as error:
             raise damaged(self.checkpoint, error) from error
 
+    def noise(self, images: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What a step draws: noise [draws, images, d] for q and [prior_draws, d] for the prior."""
+        config = self.config
+        own = torch.randn(config.draws, images, config.latent_dim, generator=generator)
+        return own, torch.randn(config.prior_draws, config.latent_dim, generator=generator)
+
     def train_epoch(self, progress: tqdm) -> dict[str, float]:
-        """One pass over the training split; returns the mean parts of the bound in nats an image."""
+        """One pass over the training split; returns the mean bound and the ELBO's mean parts in nats an image."""
         generator = epoch_generator(self.config.seed, self.epoch)
         order = torch.randperm(len(self.split.train), generator=generator)
-        sums = torch.zeros(2, dtype=torch.float64)
-        seen = 0
+        mean = Mean()
         for i, index in enumerate(order.split(self.config.batch_size)):
             x = binarise(self.split.train[index], generator)
-            noise = torch.randn(self.config.draws, len(x), self.config.latent_dim, generator=generator)
-            parts = self.take_step(self.epoch * self.steps_per_epoch + i, x, noise)
-            sums += torch.stack([parts.reconstruction.sum(), parts.kl.sum()]).detach().double()
-            seen += len(x)
+            mean.add(self.take_step(self.epoch * self.steps_per_epoch + i, x, *self.noise(len(x), generator)))
             if i % 20 == 0:
-                reconstruction, kl = (sums / seen).tolist()
-                shown = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
-                postfix = {name: f"{value:.2f}" for name, value in shown.items()}
-                progress.set_postfix({"epoch": f"{self.epoch + 1}/{self.config.epochs}"} | postfix, refresh=False)
+                shown = {name: f"{value:.2f}" for name, value in mean.record().items()}
+                progress.set_postfix({"epoch": f"{self.epoch + 1}/{self.config.epochs}"} | shown, refresh=False)
             progress.update()
-        reconstruction, kl = (sums / seen).tolist()
-        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        return mean.record()
 
-    def take_step(self, step: int, x: Tensor, noise: Tensor) -> Elbo:
-        """One gradient step on −ELBO of the batch x [batch, pixels]; returns the parts before the step."""
+    def take_step(self, step: int, x: Tensor, noise: Tensor, prior_noise: Tensor) -> Objective:
+        """One gradient step for the batch x [batch, pixels]; returns the objective before the step."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-        parts = elbo(self.model, x, noise)
-        loss = -parts.value.mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            found = objective(self.config, self.model, x, noise, prior_noise)
+        loss = found.loss.mean()
         self.check_finite(loss.item(), f"the loss became {loss.item()} at epoch {self.epoch + 1}, step {step}")
         self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        for network in (self.model.encoder, self.model.decoder):  # apart, for q's needles make the encoder's large
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.average.update_parameters(self.model)
-        return parts
+        return found
 
     def check_finite(self, value: float, fault: str) -> None:
         """Stops a run that diverged before anything of it is kept."""
@@ -139,19 +163,16 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean parts of the one-sample bound on the validation split, averaged weights, the same draw every epoch."""
+        """The objective's means on the validation split, averaged weights, the same draws every epoch."""
         generator = epoch_generator(self.config.seed, 2**31)
-        x = binarise(self.split.validation, generator)
-        noise = torch.randn(1, len(x), self.config.latent_dim, generator=generator)
-        parts = elbo(self.averaged, x, noise)
-        reconstruction = parts.reconstruction.double().mean().item()
-        kl = parts.kl.double().mean().item()
-        self.check_finite(reconstruction - kl, f"the validation bound is not finite after epoch {self.epoch + 1}")
-        return {
-            "validation_elbo": reconstruction - kl,
-            "validation_reconstruction": reconstruction,
-            "validation_kl": kl,
-        }
+        mean = Mean()
+        for grey in self.split.validation.split(self.config.batch_size):
+            x = binarise(grey, generator)
+            mean.add(objective(self.config, self.averaged, x, *self.noise(len(x), generator)))
+        record = {f"validation_{name}": value for name, value in mean.record().items()}
+        bounds = record["validation_elbo"] + record["validation_bound"]
+        self.check_finite(bounds, f"the validation bound is not finite after epoch {self.epoch + 1}")
+        return record
 
     def run(self) -> None:
         """Trains the epochs that are left, keeping each; a finished run only has its kept files written anew."""
@@ -164,14 +185,14 @@ class Trainer:
                 started = time.monotonic()
                 record = self.train_epoch(progress) | self.validate()
                 record = {"epoch": self.epoch + 1, **record, "seconds": time.monotonic() - started}
-                best = max((h["validation_elbo"] for h in self.history), default=-math.inf)
-                if record["validation_elbo"] > best:
+                best = max((h["validation_bound"] for h in self.history), default=-math.inf)
+                if record["validation_bound"] > best:
                     self.best = copy.deepcopy(self.averaged.state_dict())
                 self.history.append(record)
                 write_run(self.out, self.state())
                 tqdm.write(
-                    "epoch {epoch}: elbo {elbo:.2f} = {reconstruction:.2f} − {kl:.2f}, "
-                    "validation {validation_elbo:.2f} nats, {seconds:.0f} s".format(**record)
+                    "epoch {epoch}: bound {bound:.2f}, elbo {elbo:.2f} = {reconstruction:.2f} − {kl:.2f}, validation "
+                    "bound {validation_bound:.2f}, elbo {validation_elbo:.2f} nats, {seconds:.0f} s".format(**record)
                 )
 
 
@@ -220,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped; the same command resumes {arguments.out} after its last whole epoch", file=sys.stderr)
         return 130
-    best = max(record["validation_elbo"] for record in trainer.history)
+    best = max(record["validation_bound"] for record in trainer.history)
     print(f"{arguments.out / 'model.pt'}: best validation bound {best:.2f} nats")
     return 0
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 JS = Path(__file__).parent / "js"
+_COMMENT = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
 _IMPORT = re.compile(r"^import\s+\{[^}]*\}\s+from\s+[\"']\./(\w+)\.js[\"'];?\n", re.MULTILINE)
 
 
 def bundle(name: str) -> str:
-    """`js/NAME.js` with every module it imports put before it, once each, depth first."""
+    """`js/NAME.js` with every module it imports put before it, once each, depth first; lines of comment stay here."""
     order: list[str] = []
 
     def visit(module: str) -> None:
@@ -32,7 +33,7 @@ def bundle(name: str) -> str:
         if module != name:
             text = re.sub(r"^export (?=(async )?(function|class|const|let)\b)", "", text, flags=re.MULTILINE)
         parts.append(text)
-    return "\n".join(parts)
+    return _COMMENT.sub("", "\n".join(parts))
 
 
 def style(name: str) -> str:

@@ -1,6 +1,5 @@
 """Plotly figures of arrays, by page. Knows nothing of Streamlit, ONNX or where arrays come from."""
 
-from demo.figures.base import ellipse
 from demo.figures.enemy import (
     convergence,
     normalised_line,
@@ -8,17 +7,14 @@ from demo.figures.enemy import (
     unnormalised_line,
     unnormalised_plane,
 )
-from demo.figures.evidence import account_bar, kl_bars, posterior_map, race, refined_cells, resolution, surface
+from demo.figures.evidence import kl_bars, race, refined_cells, resolution, surface
 from demo.figures.model import score_histogram
 
 __all__ = [
-    "account_bar",
     "convergence",
-    "ellipse",
     "kl_bars",
     "normalised_line",
     "normalised_plane",
-    "posterior_map",
     "race",
     "refined_cells",
     "resolution",

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from demo.colours import INK
 
@@ -46,9 +44,3 @@ def plane(theme: str | None, height: int) -> go.Figure:
     figure.update_xaxes(title_text="z₁", constrain="domain")
     figure.update_yaxes(title_text="z₂", scaleanchor="x", scaleratio=1, constrain="domain")
     return figure
-
-
-def ellipse(loc: NDArray, scale: NDArray, radius: float, n: int = 121) -> NDArray:
-    """Points [n, 2] where ((z₁ − loc₁)/σ₁)² + ((z₂ − loc₂)/σ₂)² = radius²: a level line of N(loc, diag σ²)."""
-    angle = np.linspace(0, 2 * np.pi, n)
-    return np.asarray(loc) + radius * np.asarray(scale) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)

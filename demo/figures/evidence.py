@@ -1,4 +1,4 @@
-"""Figures of the evidence: posterior and q, the account, the rules and estimators. Knows nothing of Streamlit."""
+"""Figures of the evidence: the posterior, the rules and estimators. Knows nothing of Streamlit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from demo.colours import PAPER, palette
-from demo.figures.base import base, ellipse, plane
+from demo.figures.base import base, plane
 
 FAINT = "rgba(128,128,128,0.55)"
 
@@ -41,22 +41,6 @@ class Divergences(Protocol):
     def standard_error(self) -> NDArray: ...
 
 
-def posterior_map(
-    axis1: NDArray, axis2: NDArray, log_posterior: NDArray, loc: NDArray, scale: NDArray, theme: str | None,
-    height: int = 400, best: tuple[NDArray, NDArray] | None = None,
-) -> go.Figure:  # fmt: skip
-    """p(z|x) as a heat map [n, n] (row = z₂) with q's mean and its 1σ and 2σ ellipses, to one scale.
-
-    `best`: loc and scale [2] of the best q of the family, drawn in the posterior's colour.
-    """
-    colour = palette(theme)
-    figure = _density(axis1, axis2, np.exp(log_posterior), "posterior", "p(z|x)", theme, height)
-    if best is not None:
-        _add_q(figure, *best, "best q", colour["posterior"], "dash")
-    _add_q(figure, loc, scale, "q(z|x)", colour["q"], "solid")
-    return figure
-
-
 def _density(
     axis1: NDArray, axis2: NDArray, density: NDArray, symbol: str, name: str, theme: str | None, height: int
 ) -> go.Figure:
@@ -71,24 +55,6 @@ def _density(
     figure.update_xaxes(range=[axis1[0], axis1[-1]])
     figure.update_yaxes(range=[axis2[0], axis2[-1]])
     return figure
-
-
-def _add_q(figure: go.Figure, loc: NDArray, scale: NDArray, name: str, colour: str, dash: str) -> None:
-    """A normal's mean as a cross and its 1σ and 2σ ellipses, the outer one dotted, named at the top."""
-    for radius, line_dash in ((1, dash), (2, "dot")):
-        line = ellipse(loc, scale, radius)
-        figure.add_scatter(
-            x=line[:, 0], y=line[:, 1], mode="lines", line={"color": colour, "width": 2, "dash": line_dash},
-            hovertemplate=f"{name}, {radius}σ<extra></extra>",
-        )  # fmt: skip
-    figure.add_scatter(
-        x=[loc[0]], y=[loc[1]], mode="markers", marker={"color": colour, "size": 7, "symbol": "cross"},
-        hovertemplate=f"mean of {name}<br>(%{{x:.3f}}, %{{y:.3f}})<extra></extra>",
-    )  # fmt: skip
-    figure.add_annotation(
-        x=loc[0] + 2 * scale[0], y=loc[1], text=name, showarrow=False, xanchor="left", xshift=6,
-        font={"color": colour, "size": 14},
-    )  # fmt: skip
 
 
 def refined_cells(
@@ -206,46 +172,3 @@ def kl_bars(kl: Divergences, order: NDArray[np.intp], theme: str | None, height:
 
 
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def account_bar(
-    log_p_x: float, elbo: float, gap: float, theme: str | None, height: int = 130, end: str = "log p(x)"
-) -> go.Figure:
-    """ELBO and gap stacked up to log p(x), named `end`, on an axis of nats that starts a few gaps below the bound."""
-    colour = palette(theme)
-    figure = base(theme, height)
-    room = max(4 * gap, 4.0)
-    start = elbo - room
-    figure.add_bar(
-        y=[0], x=[room], base=[start], orientation="h", marker_color=colour["q"], width=0.5,
-        hovertemplate=f"ELBO {elbo:.2f} nats<extra></extra>",
-    )  # fmt: skip
-    figure.add_bar(
-        y=[0], x=[gap], base=[elbo], orientation="h", marker={"color": colour["posterior"], "pattern": {"shape": "/"}},
-        width=0.5, hovertemplate=f"KL(q‖p(z|x)) {gap:.2f} nats<extra></extra>",
-    )  # fmt: skip
-    figure.add_shape(
-        type="line", x0=log_p_x, x1=log_p_x, y0=-0.42, y1=0.42, line={"color": colour["evidence"], "width": 3}
-    )
-    figure.add_annotation(
-        x=start + room / 2,
-        y=0,
-        text="ELBO",
-        showarrow=False,
-        font={"color": PAPER["dark" if theme == "dark" else "light"], "size": 14},
-    )
-    figure.add_annotation(
-        x=elbo + gap / 2,
-        y=0.25,
-        yshift=12,
-        text="gap",
-        showarrow=False,
-        font={"color": colour["posterior"], "size": 14},
-    )
-    figure.add_annotation(
-        x=log_p_x, y=-0.42, yshift=-2, text=end, showarrow=False, xanchor="left", xshift=6, yanchor="bottom"
-    )
-    figure.update_layout(barmode="overlay", margin={"l": 12, "r": 12, "t": 8, "b": 44})
-    figure.update_xaxes(range=[start, log_p_x + 0.3 * room], title_text="nats", title_standoff=4)
-    figure.update_yaxes(visible=False, range=[-0.5, 0.6])
-    return figure

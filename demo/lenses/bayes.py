@@ -10,13 +10,13 @@ import streamlit as st
 from demo import address, figures, layout
 from demo.lenses.view import View
 from demo.receipts import Receipt
-from demo.receipts import evidence as of_evidence
+from demo.receipts import bayes as of_bayes
 
 FIELDS: tuple[address.Field, ...] = ()
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
-    return (of_evidence.evidence(view.subject, view.exact.log_p_x),)
+    return of_bayes.receipts(view.subject, view.exact, view.window)
 
 
 def show(view: View) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from demo import address, cache, contest, figures, layout
+from demo import address, cache, contest, layout
+from demo.components.ellipse import LEAST, MOST, REACH, Exact, Ground, Q, Rival, ellipse, within
+from demo.components.weights import weights
 from demo.lenses.view import View
 from demo.receipts import Receipt
-from demo.receipts import lenses as of_lenses
+from demo.receipts import contest as of_contest
 
-REACH, LEAST, MOST = 12.0, 1e-4, 8.0  # of a link's numbers; the sliders' ranges fit the posterior
 FIELDS = (
     address.Field("m1", None, address.real(-REACH, REACH), "{:.5f}".format),  # None: the encoder's
     address.Field("m2", None, address.real(-REACH, REACH), "{:.5f}".format),
@@ -18,9 +19,11 @@ FIELDS = (
     address.Field("s2", None, address.real(LEAST, MOST), "{:.6f}".format),
 )
 KEYS = tuple(field.key for field in FIELDS)
-_SHAPED_FOR = "the x that q was shaped for"
+WORDS = ("mean μ₁", "mean μ₂", "width σ₁", "width σ₂")
+_SHAPED_FOR = "the x that q was shaped for"  # in st.session_state: (x, the visitor's q)
+_RECORDS = "the visitor's best bounds"  # in st.session_state: (model, x) → nats
+_REVEALED = "the x whose best q was asked for"  # in st.session_state
 state = st.session_state
-Q = tuple[float, float, float, float]
 
 
 def take(q: Q | None) -> None:
@@ -29,101 +32,120 @@ def take(q: Q | None) -> None:
         state[key] = value
 
 
-def moved(key: str) -> None:
-    """A slider was moved: the others stay what they were, to the last digit."""
+def typed(key: str) -> None:
+    """A number was typed: the others stay what they were, to the last digit."""
     for other, value in zip(KEYS, state[_SHAPED_FOR][1], strict=True):
         state[other] = value
-    state[key] = state[f"slide {key}"]
+    state[key] = state[f"type {key}"]
 
 
-def shaped(view: View) -> tuple[Q, Q]:
-    """The encoder's q and the visitor's, which is the encoder's until it is touched, and again for another x."""
+def reveal(subject: tuple[str, bytes]) -> None:
+    """Shows the best q of this x as an outline, and its bound."""
+    state[_REVEALED] = subject
+
+
+def encoders(view: View) -> Q:
     loc, log_scale = view.q
-    s1, s2 = np.clip(np.exp(log_scale), LEAST, MOST)
-    encoder: Q = (float(loc[0]), float(loc[1]), float(s1), float(s2))
+    s1, s2 = np.exp(log_scale)
+    return within((float(loc[0]), float(loc[1]), float(s1), float(s2)))
+
+
+def given(view: View, encoder: Q) -> Q | None:
+    """The visitor's q as the page has it: None, the encoder's, until it is touched, and again for another x."""
     last = state.get(_SHAPED_FOR)
     if last is not None and last[0] != view.key:
         take(None)
-    chosen = [state[key] for key in KEYS]
-    m1, m2, s1, s2 = (own if given is None else given for own, given in zip(encoder, chosen, strict=True))
-    state[_SHAPED_FOR] = (view.key, (m1, m2, s1, s2))
-    return encoder, (m1, m2, s1, s2)
+    values = [state[key] for key in KEYS]
+    if all(value is None for value in values):
+        return None
+    m1, m2, s1, s2 = (own if value is None else value for own, value in zip(encoder, values, strict=True))
+    return m1, m2, s1, s2
 
 
-def sliders(view: View, q: Q) -> None:
-    """Means along the map, standard deviations on a scale of equal ratios."""
-    window = view.window
-    scales = [float(f"{value:.4g}") for value in np.geomspace(1 / 150, 1, 61) * (window.axis1[-1] - window.axis1[0])]
-    for axis, names in ((window.axis1, ("m1", "s1")), (window.axis2, ("m2", "s2"))):
-        mean, scale = names
-        low, high = float(axis[0]), float(axis[-1])
-        index = KEYS.index(mean)
-        state[f"slide {mean}"] = float(np.clip(q[index], low, high))
-        nearest = int(np.abs(np.log(np.array(scales) / q[index + 2])).argmin())
-        state[f"slide {scale}"] = scales[nearest]
-        subscript = "₁₂"[index]
-        st.slider(
-            f"mean μ{subscript}", low, high, step=(high - low) / 400, format="%.3f", key=f"slide {mean}",
-            on_change=moved, args=(mean,),
-        )  # fmt: skip
-        st.select_slider(
-            f"width σ{subscript}", scales, key=f"slide {scale}", on_change=moved, args=(scale,),
-            format_func=lambda value: f"{value:.3g}",
-        )  # fmt: skip
+def by_number(q: Q) -> None:
+    """The same q, to the last digit."""
+    with st.expander("By number", type="compact"), st.container(horizontal=True):
+        for key, label, value in zip(KEYS, WORDS, q, strict=True):
+            state[f"type {key}"] = value
+            low, high, form = (-REACH, REACH, "%.5f") if key.startswith("m") else (LEAST, MOST, "%.6f")
+            st.number_input(
+                label, low, high, step=None, format=form, key=f"type {key}", on_change=typed, args=(key,), width=150
+            )
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
     q = np.array(state[_SHAPED_FOR][1])
-    return of_lenses.contest(view.subject, view.exact, cache.best_q(view.model_id, view.key), q[:2], q[2:])
+    return of_contest.receipts(view.subject, view.exact, cache.best_q(view.model_id, view.key), q[:2], q[2:])
 
 
 def show(view: View) -> None:
-    exact, symbol, number = view.exact, layout.symbols(), layout.latex
-    encoder, q = shaped(view)
-    log_p_x = exact.log_p_x
-    yours = cache.bound_of(view.model_id, view.key, q)
-    fit = cache.best_q(view.model_id, view.key)
-    gaps = contest.Gaps(log_p_x, fit.elbo.value, exact.elbo.value)
+    exact, encoder, subject = view.exact, encoders(view), (view.model_id, view.key)
+    fit = cache.best_q(*subject)
     s1, s2 = np.exp(fit.log_scale)
-    best: Q = (float(fit.loc[0]), float(fit.loc[1]), float(s1), float(s2))
+    best: Q = within((float(fit.loc[0]), float(fit.loc[1]), float(s1), float(s2)))
+    revealed = state.get(_REVEALED) == subject
+
+    def scored(q: Q | None) -> Exact:
+        bound = cache.bound_of(*subject, q or encoder)
+        records = state.setdefault(_RECORDS, {})
+        if q not in (None, encoder, best):  # what was handed over is no merit
+            records[subject] = max(bound.value, records.get(subject, bound.value))
+        return Exact(bound.reconstruction, bound.kl, records.get(subject))
+
+    equation = st.container()
+    weights(view.model_id, view.vae.decoder_weights())
+    window = view.window
+    before = given(view, encoder)
+    q = ellipse(
+        view.model_id,
+        view.x,
+        Ground(window.axis1, window.axis2, window.log_posterior),
+        log_p_x=exact.log_p_x,
+        encoder=Rival(encoder, exact.elbo.value),
+        best=Rival(best, fit.elbo.value),
+        revealed=revealed,
+        given=before,
+        exact=scored,
+        key="ellipse",
+    )
+    if q != before:
+        take(q)
+    yours = cache.bound_of(*subject, q or encoder)
+    state[_SHAPED_FOR] = (view.key, q or encoder)
+    if revealed:
+        st.button("Take the best q", on_click=take, args=(best,), disabled=q == best)
+    else:
+        st.button("Show the best q", on_click=reveal, args=(subject,))
+    by_number(q or encoder)
+    with equation:
+        _bound(exact.log_p_x, yours.reconstruction, yours.kl)
+    _account(exact.log_p_x, yours.value, contest.Gaps(exact.log_p_x, fit.elbo.value, exact.elbo.value), q, encoder)
+    layout.caption(
+        "The better the ellipse covers the stain, the higher the bound; it never passes $\\log p(x)$. By keyboard: Tab "
+        "to the cross or a dot, then the arrows. What even the best $q$ leaves is the approximation gap; what the "
+        "encoder leaves beyond that is the amortisation gap (Cremer, Li and Duvenaud 2018). The best one was found by "
+        f"Newton’s method in {fit.iterations} steps and {fit.decodings:,} decodings."
+    )
+
+
+def _bound(log_p_x: float, reconstruction: float, kl: float) -> None:
+    symbol, number = layout.symbols(), layout.latex
     st.latex(
         rf"""\begin{{aligned}}
         \log p(x) &\ge {symbol.mean_under_q}[\log p(x|z)] \! - \! D_{{KL}}[{symbol.q} \| {symbol.prior}] \\
-        {number(log_p_x)} &\ge ({number(yours.reconstruction)}) - {number(yours.kl)} = {number(yours.value)}
+        {number(log_p_x)} &\ge ({number(reconstruction)}) - {number(kl)} = {number(reconstruction - kl)}
         \end{{aligned}}"""
     )
-    st.space("xsmall")
-    controls, picture = st.columns([2, 3], gap="medium")
-    with controls:
-        sliders(view, q)
-        with st.container(horizontal=True):
-            st.button("Show the best q", on_click=take, args=(best,), type="primary")
-            st.button("Back to the encoder", on_click=take, args=(None,), disabled=q == encoder)
-    with picture:
-        window = view.window
-        shown_best = (np.array(best[:2]), np.array(best[2:])) if q == best else None
-        figure = figures.posterior_map(
-            window.axis1, window.axis2, window.log_posterior, np.array(q[:2]), np.array(q[2:]), layout.theme(),
-            best=shown_best,
-        )  # fmt: skip
-        layout.chart(figure, key="contest")
+
+
+def _account(log_p_x: float, yours: float, gaps: contest.Gaps, q: Q | None, encoder: Q) -> None:
     layout.metrics(
-        (
-            "your gap, nats",
-            layout.nats(log_p_x - yours.value, 3),
-            "log p(x) − ELBO of the q shown; never below 0.",
-        ),
-        ("the encoder’s gap", layout.nats(log_p_x - exact.elbo.value, 3), "Of one network for every picture."),
+        ("your gap, nats", layout.nats(log_p_x - yours, 3), "log p(x) − ELBO of the q shown; never below 0."),
+        ("the encoder’s gap", layout.nats(log_p_x - gaps.encoder, 3), "Of one network for every picture."),
         ("approximation gap", layout.nats(gaps.approximation, 3), "log p(x) − the best bound: q has no other shape."),
         ("amortisation gap", layout.nats(gaps.amortisation, 3), "Best bound − the encoder’s bound."),
     )
-    st.markdown(_verdict(yours.value, gaps, q == encoder))
-    layout.caption(
-        "Stretch and shift the ellipses until they cover the stain: the bound rises towards $\\log p(x)$ and never "
-        "passes it. What even the best $q$ leaves is the approximation gap; what the encoder leaves beyond that is "
-        "the amortisation gap (Cremer, Li and Duvenaud 2018). The best one was found by Newton’s method in "
-        f"{fit.iterations} steps and {fit.decodings:,} decodings."
-    )
+    st.markdown(_verdict(yours, gaps, q in (None, encoder)))
 
 
 def _verdict(yours: float, gaps: contest.Gaps, untouched: bool) -> str:
@@ -133,7 +155,8 @@ def _verdict(yours: float, gaps: contest.Gaps, untouched: bool) -> str:
     gained = yours - gaps.encoder
     if gained <= 0:
         return f"The encoder is still {layout.nats(-gained, 2)} nats ahead."
-    share = gained / gaps.amortisation if gaps.amortisation > 0 else 1.0
-    if share > 0.995:
-        return "As good as it gets: no normal with upright axes does better."
-    return f"You beat the encoder by {layout.nats(gained, 2)} nats, {100 * share:.0f} % of all that can be gained."
+    share = gained / (gaps.log_p_x - gaps.encoder)
+    lead = f"{layout.nats(gained, 2)} nats and closed {100 * share:.0f} % of its gap"
+    if gained > 0.995 * gaps.amortisation:
+        return f"You beat the encoder by {lead}. As good as it gets: no normal with upright axes does better."
+    return f"You beat the encoder by {lead}."

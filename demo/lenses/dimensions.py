@@ -9,15 +9,15 @@ from demo import address, cache, figures, layout
 from demo.lenses.view import View
 from demo.receipts import Receipt
 from demo.receipts import evidence as of_evidence
-from demo.receipts import lenses as of_lenses
+from demo.receipts import sampling as of_sampling
 
 FIELDS: tuple[address.Field, ...] = ()
 INACTIVE = 0.01  # nats
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
-    exact = of_evidence.kl_per_dimension(view.subject, places=".3f")
-    return exact + of_lenses.divergence_by_draws(view.subject, cache.KL_DRAWS, cache.KL_SEED)
+    exact = of_evidence.kl_per_dimension(view.subject, INACTIVE)
+    return exact + of_sampling.divergence(view.subject, cache.KL_DRAWS, cache.KL_SEED)
 
 
 def show(view: View) -> None:

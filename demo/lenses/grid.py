@@ -10,7 +10,7 @@ import streamlit as st
 from demo import address, cache, figures, layout, toys
 from demo.lenses.view import View
 from demo.receipts import Receipt
-from demo.receipts import lenses as of_lenses
+from demo.receipts import grid as of_grid
 
 NODES = (5, 6, 9, 11, 21, 26, 41, 51, 101, 201)  # the grids that are part of the table of 201 × 201
 
@@ -38,11 +38,14 @@ def show(view: View) -> None:
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
+    cost = of_grid.cost(view.model_id, view.vae.decode, view.vae.latent_dim, cache.decoding_rate(view.model_id))
     if not view.planar:
-        return ()
+        return cost
     n, log_p_x = cache.coarse_grids(view.model_id, view.key)
     by_grid = float(log_p_x[np.flatnonzero(n == state.nodes)[0]])
-    return of_lenses.grid(view.subject, state.nodes, by_grid, view.exact.log_p_x)
+    one, exact = view.subject, view.exact
+    squares = of_grid.squares(one, exact, lambda: cache.table(view.model_id))
+    return of_grid.grid(one, state.nodes, by_grid, exact) + squares + cost
 
 
 def _resolution(view: View) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from demo import address, cache, figures, layout, units
+from demo import address, cache, drawings, layout, units
 from demo.densities import sigmoid
+from demo.evidence import Account
 from demo.lenses.view import View
 from demo.receipts import Receipt
 from demo.receipts import evidence as of_evidence
-from demo.receipts import lenses as of_lenses
+from demo.receipts import grid as of_grid
+from demo.receipts import sampling as of_sampling
 
 FIELDS: tuple[address.Field, ...] = ()
 UNSETTLED = 2e-3  # nats; the last refinement is asked to move less than half of it
@@ -21,10 +23,19 @@ def show(view: View) -> None:
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
-    one = view.subject
+    one, scores, drawn = view.subject, view.vae.scores, (cache.BOUND_DRAWS, cache.BOUND_SEED)
     if view.planar:
-        return of_evidence.account(one, view.exact) + of_lenses.bits(one, view.exact)
-    return of_evidence.sampled(one, cache.BOUND_DRAWS, cache.BOUND_SEED)
+        of_x, level = of_evidence.account(one, view.exact), of_evidence.exactly(one, view.exact.log_p_x)
+        of_x += (of_grid.moved(one, view.exact),) * _unsettled(view.exact)
+    else:
+        of_x, level = of_sampling.bounds(one, *drawn), of_sampling.level(one, *drawn)
+    in_units = of_evidence.other_units(one, level, None if scores is None else scores.log_p_x)
+    return of_x + in_units + of_evidence.grey(one)
+
+
+def _unsettled(exact: Account) -> bool:
+    """Whether a rule has not settled, so that the page says so."""
+    return max(exact.evidence.error, abs(exact.residual)) > UNSETTLED
 
 
 def _exact(view: View) -> None:
@@ -44,18 +55,16 @@ def _exact(view: View) -> None:
         ("gap, nats", layout.nats(exact.gap), "KL from q to the true posterior, by a trapezoidal rule around q."),
         ("left over, nats", layout.small(exact.residual), "log p(x) − ELBO − gap: three rules, no shared nodes."),
     )
-    if max(exact.evidence.error, abs(exact.residual)) > UNSETTLED:
+    if _unsettled(exact):
         st.info(
-            "This x is so unlike a digit that the rules have not settled: refining the integral once more moved it by "
-            f"{layout.small(exact.evidence.error)}, and {layout.small(exact.residual)} nats are left over."
+            "On this x the rules have not settled: the last refinement of the integral still moved it by "
+            f"{layout.small(exact.evidence.error)} of itself, far more than it is off, and "
+            f"{layout.small(exact.residual)} nats are left over. Take the last decimals with care."
         )
     theme = layout.theme()
-    layout.chart(figures.account_bar(exact.log_p_x, exact.elbo.value, exact.gap, theme), key="bar")
-    window, (loc, log_scale) = view.window, view.q
-    layout.chart(
-        figures.posterior_map(window.axis1, window.axis2, window.log_posterior, loc, np.exp(log_scale), theme),
-        key="map",
-    )
+    st.html(drawings.account_bar(exact.log_p_x, exact.elbo.value, exact.gap, theme))
+    window, (loc, log_scale) = view.sketch, view.q
+    st.html(drawings.posterior_map(window.axis1, window.axis2, window.log_posterior, loc, np.exp(log_scale), theme))
     layout.caption(
         "Where could this picture have come from? The stain is the true posterior $p(z|x)$; the ellipses are the "
         "encoder’s guess $q(z|x)$ at 1σ (solid) and 2σ (dotted), to the same scale. The gap is what the guess costs."
@@ -88,12 +97,8 @@ def _bounds(view: View) -> None:
             "Effective sample size (Σw)²/Σw². Far below K, the error bar is not to be trusted.",
         ),
     )
-    layout.chart(
-        figures.account_bar(
-            importance.value, elbo.value, importance.value - elbo.value, layout.theme(), end="log p(x) ≥"
-        ),
-        key="bar",
-    )
+    gap = importance.value - elbo.value
+    st.html(drawings.account_bar(importance.value, elbo.value, gap, layout.theme(), end="log p(x) ≥"))
     layout.caption(
         f"With {view.vae.latent_dim} latent dimensions nobody can compute $\\log p(x)$, nor the gap: these are bounds. "
         f"The gap is at least {layout.nats(importance.value - elbo.value)} nats, give or take the error. The lens "

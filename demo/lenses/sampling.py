@@ -7,7 +7,8 @@ import streamlit as st
 from demo import address, cache, estimators, figures, layout
 from demo.lenses.view import View
 from demo.receipts import Receipt
-from demo.receipts import lenses as of_lenses
+from demo.receipts import evidence as of_evidence
+from demo.receipts import race as of_race
 
 
 def _draws(text: str) -> int:
@@ -21,7 +22,9 @@ state = st.session_state
 
 
 def receipts(view: View) -> tuple[Receipt, ...]:
-    return of_lenses.race(view.subject, state.k, cache.RACE_SEED)
+    one, lanes, exact = view.subject, cache.races(view.model_id, view.key), view.exact if view.planar else None
+    of_lanes = of_race.receipts(one, lanes, state.k, cache.RACE_SEED, exact)
+    return of_lanes if exact is None else (*of_lanes, of_evidence.log_p_x(one, exact.log_p_x))
 
 
 def show(view: View) -> None:

@@ -54,3 +54,8 @@ class View:
     def window(self) -> Window:
         """The patch of the plane where the posterior and q lie; of a planar model only."""
         return cache.posterior_window(self.model_id, self.key)
+
+    @property
+    def sketch(self) -> Window:
+        """The same patch from a quarter of the decodings, for a picture that is not read off number by number."""
+        return cache.posterior_window(self.model_id, self.key, 31)

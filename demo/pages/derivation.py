@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, layout, ledger, pictures
+from demo import address, cache, digits, layout, ledger, links, pictures
 from demo.colours import coloured
 from demo.densities import Array, sigmoid
 from demo.derivation import DRAWS, TOLERANCE, Step, line_10, residuals
@@ -173,5 +173,5 @@ with layout.frame(
         "choose it on the evidence page: it comes along."
     )
     explained = subject.Subject(model_id, origin, x, vae.decode, given.loc, given.log_scale)
-    ledger.show(lambda: derivation_receipts.receipts(explained, steps, z), "derivation")
-    address.publish(FIELDS)
+    ledger.show(lambda: derivation_receipts.receipts(explained, given, steps, z), "derivation")
+    links.show(FIELDS)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from demo import address, figures, layout, ledger, toys
+from demo import address, figures, layout, ledger, links, toys
 from demo.colours import coloured
 from demo.receipts import Receipt
 from demo.receipts import enemy as enemy_receipts
@@ -13,6 +13,7 @@ from demo.toys import BY_NAME, Region, Toy
 
 EDGE = toys.HALF_WIDTH
 SHOWN_SAMPLES = 2000
+COSTED = (*toys.RATED, 10, toys.IMAGE_DIMENSION)  # dimensions, a row each
 CONTRAST_LOGITS = np.array([1.1, -0.6, -0.9, 0.4])
 
 
@@ -140,7 +141,7 @@ def show_cost(n: int) -> None:
     """What n^d evaluations take on this machine, measured for d = 1, 2, 3 and extrapolated."""
     rates = toys.measured_rates()
     rows = ["| $d$ | cells, $n^d$ | $f$ a second | time |", "| ---: | ---: | ---: | :--- |"]
-    for d in (*toys.RATED, 10, toys.IMAGE_DIMENSION):
+    for d in COSTED:
         rate = rates.get(d, rates[max(rates)])
         shown = f"{rate / 1e6:.1f} million" if d in rates else "as for 3"
         cells = toys.count_in_words(toys.log10_evaluations(n, d))
@@ -186,7 +187,7 @@ def receipts(toy: Toy, region: Region, n: int) -> tuple[Receipt, ...]:
         *enemy_receipts.masses(toy, region, n),
         *enemy_receipts.samples(toy, region, n, state.draws, state.seed),
         *enemy_receipts.convergence(toy, n),
-        *enemy_receipts.cost(n),
+        *enemy_receipts.cost(n, COSTED),
         *enemy_receipts.images(state.contrast * CONTRAST_LOGITS),
     )
 
@@ -265,4 +266,4 @@ with layout.frame(
         "“dx A”, a slip of the pen: the region belongs under the integral sign, as it stands here."
     )
     ledger.show(lambda: receipts(toy, region, n), "enemy")
-    address.publish(FIELDS)
+    links.show(FIELDS)

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, layout, ledger, pictures
+from demo import address, cache, digits, layout, ledger, links, pictures
 from demo.components.pad import pad
 from demo.lenses import bayes, contest, dimensions, grid, identity, sampling
 from demo.lenses.view import View
@@ -96,4 +96,4 @@ with layout.frame(
             lens, view = LENSES[state.lens][1], View(state.model, vae, *chosen)
             lens.show(view)
             ledger.show(lambda: lens.receipts(view), "evidence")
-    address.publish(FIELDS)
+    links.show(FIELDS)

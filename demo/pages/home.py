@@ -2,15 +2,23 @@
 
 import streamlit as st
 
-from demo import address, layout, ledger
+from demo import address, layout, ledger, links
 from demo.components.explorer import explorer
 from demo.components.weights import weights
 from demo.pages import PAGES
 from demo.receipts import home as home_receipts
 
+
+def coordinate(value: float) -> str:
+    """Two to four decimals: what the plane's z has."""
+    text = f"{value:.4f}"
+    return text[:-2] + text[-2:].rstrip("0")
+
+
 FIELDS = (
-    address.Field("z1", 0.5, address.real(-3, 3), "{:.2f}".format),
-    address.Field("z2", -0.5, address.real(-3, 3), "{:.2f}".format),
+    address.Field("z1", 0.5, address.real(-3, 3), coordinate),
+    address.Field("z2", -0.5, address.real(-3, 3), coordinate),
+    address.Field("pin", "", address.bits),
     ledger.FIELD,
 )
 
@@ -26,8 +34,14 @@ with layout.frame(
     vae = layout.open_model(model_id)
     weights(model_id, vae.decoder_weights())
     state = st.session_state
-    state.z1, state.z2 = explorer(
-        model_id, z=(state.z1, state.z2), lattice=vae.extras, codes=vae.codes._asdict(), tour=not linked, key="explorer"
+    state.z1, state.z2, state.pin = explorer(
+        model_id,
+        z=(state.z1, state.z2),
+        pin=state.pin,
+        lattice=vae.extras,
+        codes=vae.codes._asdict(),
+        tour=not linked,
+        key="explorer",
     )
     ways = {
         "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
@@ -47,4 +61,4 @@ with layout.frame(
     ledger.show(
         lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode), "home"
     )
-    address.publish(FIELDS)
+    links.show(FIELDS)

@@ -6,15 +6,18 @@ from typing import Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, figures, layout, pictures
+from demo import address, cache, digits, figures, layout, ledger, links, pictures, pretrained
 from demo.densities import sigmoid
 from demo.pretrained import PretrainedVAE
+from demo.receipts import Receipt
+from demo.receipts import model as model_receipts
 
 models = layout.models()
 SHOWN = 10  # digits in a row
 FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
     address.Field("seed", 1, address.whole(0, 999_999)),
+    ledger.FIELD,
 )
 NAMES = {
     "log_p_x": "log p(x)",
@@ -110,13 +113,14 @@ def show_card(vae: PretrainedVAE) -> None:
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     st.markdown("\n".join(rows))
     data, training = manifest.get("data", {}), manifest.get("training", {})
+    bound = training.get("best_validation_bound", training.get("best_validation_elbo", 0))
     config = manifest.get("config", {})
     layout.text(
         f"**Data.** {data.get('dataset')}: {data.get('split')}. Binarisation {data.get('binarisation')}, test digits "
         f"once with seed {data.get('seed')}.\n\n"
         f"**Training.** {training.get('epochs')} epochs; the weights are an average, kept from the epoch that was best "
         f"on {data.get('validation_images', 0):,} held-out training digits "
-        f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(training.get('best_validation_elbo', 0))}). "
+        f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(bound)}). "
         "One layer of latents, prior N(0, I), pixels independent given z.\n\n"
         "**Limits.** It knows 28 × 28 binary digits and nothing else. Averages hide digits on which the encoder misses "
         "the posterior. A likelihood is no measure of beauty."
@@ -124,6 +128,16 @@ def show_card(vae: PretrainedVAE) -> None:
     options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in config.items())
     with st.expander("Train it again", type="compact"):
         st.code(f"python -m vae.train --out RUN {options}\npython -m vae.evaluate RUN\npython -m export RUN --as ID")
+
+
+def receipts(vae: PretrainedVAE) -> tuple[Receipt, ...]:
+    """Of every figure of the manifest."""
+
+    def networks() -> tuple[bytes, ...]:
+        files = (pretrained.ENCODER, pretrained.DECODER)
+        return tuple((pretrained.ASSETS / vae.model_id / file).read_bytes() for file in files)
+
+    return model_receipts.receipts(vae, networks, cache.test_set())
 
 
 with layout.frame(
@@ -139,4 +153,5 @@ with layout.frame(
     show_samples(vae)
     st.subheader("Model card", anchor=False)
     show_card(vae)
-    address.publish(FIELDS)
+    ledger.show(lambda: receipts(vae), "model")
+    links.show(FIELDS)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from demo import address, digits, drawings, layout, ledger, pictures
+from demo import address, digits, drawings, layout, ledger, links, pictures
 from demo.colours import coloured
 from demo.components.gallery import gallery
 from demo.densities import log_bernoulli, log_standard_normal, sigmoid
@@ -84,4 +84,4 @@ with layout.frame(
         "alone, the probability of the picture whatever point it came from. That needs the integral."
     )
     ledger.show(lambda: sample_receipts.receipts(state.model, state.seed, k, z, x, logits), "sample")
-    address.publish(FIELDS)
+    links.show(FIELDS)

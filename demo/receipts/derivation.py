@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from demo.derivation import DRAWS, TOLERANCE, Step, residuals
-from demo.receipts import Receipt, Second, again, evidence, vector
+from demo.derivation import DRAWS, TOLERANCE, Given, Step, residuals
+from demo.integrate import Cells
+from demo.receipts import Receipt, Sheet, again, near, sampling, vector
 from demo.receipts.again import Array
 from demo.receipts.subject import Subject
 
@@ -17,20 +18,16 @@ _LATTICES = "The midpoint rule on even lattices of the plane, the step halved un
 _HERMITE = "64 × 64 Gauss–Hermite nodes of q instead of a lattice."
 
 
-def receipts(subject: Subject, steps: Sequence[Step], z: Array) -> tuple[Receipt, ...]:
+def receipts(subject: Subject, given: Given, steps: Sequence[Step], z: Array) -> tuple[Receipt, ...]:
     """All numbers of the page, line by line; `steps` as the page shows them, line 10 at z [2]."""
-    return (*_lines(subject, steps, z), *_left_over(subject, steps, z))
+    return (*_lines(subject, given, steps, z), *_left_over(subject, steps, z))
 
 
-def _given(subject: Subject, body: str, imports: str, z: Array) -> str:
-    """A snippet in which the body has `given`."""
-    start = (
-        f"z = np.array([{float(z[0])!r}, {float(z[1])!r}])\n"
-        "given = Given(DecoderTable.build(vae.decode), vae.decode, x, loc, log_scale, z)\n"
-    )
-    return subject.code(
-        start + body, f"from demo.derivation import Given, {imports}", "from demo.evidence import DecoderTable"
-    )
+def _sheet(subject: Subject, z: Array, code: str = "") -> Sheet:
+    """Receipts whose Python has `given`."""
+    given = "given = Given(DecoderTable.build(vae.decode), vae.decode, x, loc, log_scale, z)"
+    at = f"z = np.array([{float(z[0])!r}, {float(z[1])!r}])"
+    return subject.sheet(f"{at}\n{given}\n{code}").given(places=".3f")
 
 
 class _Again:
@@ -65,9 +62,9 @@ class _Again:
         return self.reconstruction() - self.kl_to_prior()
 
 
-def _lines(subject: Subject, steps: Sequence[Step], z: Array) -> list[Receipt]:
+def _lines(subject: Subject, given: Given, steps: Sequence[Step], z: Array) -> list[Receipt]:
     by_number = {step.number: step for step in steps}
-    second = _Again(subject, z)
+    second, sheet = _Again(subject, z), _sheet(subject, z)
     at_z = {"z": vector(z)}
 
     def receipt(
@@ -82,27 +79,33 @@ def _lines(subject: Subject, steps: Sequence[Step], z: Array) -> list[Receipt]:
         more: dict[str, str] | None = None,
     ) -> Receipt:
         step = by_number[number]
-        value = step.terms.parts[part] if part else step.value
-        expression = f'line_{number}(given).parts["{part}"]' if part else f"line_{number}(given).value"
-        body = f'value = {expression}\nprint(f"{{value:.3f}}")'
-        return Receipt(
-            name=f"({number}) {what}",
-            formula=formula or f"{step.line.left} {_RELATIONS[step.line.relation]} {step.line.right}",
-            inputs=subject.inputs | (more or {}),
-            method=method,
-            value=float(value),
-            unit="nats",
-            second_method=second_method,
-            again=lambda: Second(compute(), TOLERANCE),
-            snippet=_given(subject, body, f"line_{number}", z),
-            places=".3f",
+        return sheet.given(more).receipt(
+            f"({number}) {what}",
+            formula or f"{step.line.left} {_RELATIONS[step.line.relation]} {step.line.right}",
+            method,
+            step.terms.parts[part] if part else step.value,
+            f'line_{number}(given).parts["{part}"]' if part else f"line_{number}(given).value",
+            second_method,
+            near(compute, TOLERANCE),
         )
 
-    from_draws = evidence.sampled(subject, DRAWS, 0)[2:]
+    def squares(number: int, cells: Cells) -> Receipt:
+        return sheet.given(unit="", places=".0f").receipt(
+            f"({number}) squares",
+            r"\#\{s\}",
+            "All that were left." if number == 7 else "Those of line 7 that hold at least exp(−16) of the mass.",
+            len(cells),
+            f'line_{number}(given).parts["squares"]',
+            "Each centre, counted by one part in as many squares as it lies in: overlapping ones would count less.",
+            near(lambda: again.disjoint(cells.centres, cells.widths), 1e-6),
+        )
+
     return [
         receipt(7, "log p(x)", "Squares that crowd where the mass is.", _LATTICES, second.log_p_x),
+        squares(7, given.integral.cells),
         receipt(8, "log p(x)", "The same squares on other nodes, q divided out and in.", _LATTICES, second.log_p_x),
-        *from_draws,
+        squares(8, given.squares),
+        *sampling.importance(subject, DRAWS, 0),
         receipt(9, "gap", "A trapezoidal rule around q, with p(z|x) from Bayes’ rule.", _HERMITE, second.kl),
         receipt(
             10,
@@ -124,7 +127,15 @@ def _lines(subject: Subject, steps: Sequence[Step], z: Array) -> list[Receipt]:
             formula=r"\log p(z|x) = \log p(x,z) - \log p(x)",
             more=at_z,
         ),
-        receipt(10, "log p(x)", "The difference of the two above.", _LATTICES, second.log_p_x, more=at_z),
+        receipt(
+            10,
+            "log p(x)",
+            "The difference of the two above.",
+            _LATTICES,
+            second.log_p_x,
+            formula=r"\log p(x) = \log p(x,z) - \log p(z|x)",
+            more=at_z,
+        ),
         receipt(
             11,
             "mean of log q/p",
@@ -172,21 +183,20 @@ def _left_over(subject: Subject, steps: Sequence[Step], z: Array) -> list[Receip
     left, second = residuals(steps), _Again(subject, z)
     after = {step.number: step.line.after for step in steps}
 
+    sheet = _sheet(subject, z, "steps = derive(given)\nleft = residuals(steps)").given(places=".1e")
+
+    def again() -> float:
+        return abs(second.log_p_x() - second.bound() - (second.log_p_x() - second.log_ratio()))
+
     def receipt(name: str, value: float, formula: str, expression: str) -> Receipt:
-        start = "steps = derive(given)\nleft = residuals(steps)\n"
-        return Receipt(
-            name=name,
-            formula=formula,
-            inputs=subject.inputs,
-            method="Zero on paper: what two lines leave over that share no nodes.",
-            value=value,
-            unit="nats",
-            second_method="log p(x) − bound − gap, from the second computations of all three.",
-            again=lambda: Second(
-                abs(second.log_p_x() - second.bound() - (second.log_p_x() - second.log_ratio())), TOLERANCE
-            ),
-            snippet=_given(subject, f'{start}print(f"{{{expression}:.1e}}")', "derive, residuals", z),
-            places=".1e",
+        return sheet.receipt(
+            name,
+            formula,
+            "Zero on paper: what two lines leave over that share no nodes.",
+            value,
+            expression,
+            "log p(x) − bound − gap, from the second computations of all three.",
+            near(again, TOLERANCE),
         )
 
     def formula(number: int) -> str:

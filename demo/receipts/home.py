@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from demo import digits
 from demo.densities import log_standard_normal
-from demo.receipts import Receipt, Second, again, program, vector
+from demo.receipts import Receipt, Sheet, again, near, vector
 from demo.receipts.again import Array, Decode
+from demo.receipts.evidence import ACCOUNT
 from demo.receipts.subject import Origin, Subject
 
 TOLERANCE = 2e-3  # nats: rules that stop at 1e-3, kept in float32
@@ -31,19 +32,14 @@ def receipts(
     model_id: str, z: tuple[float, float], atlas: Mapping[str, NDArray] | None, encode: Encode, decode: Decode
 ) -> tuple[Receipt, ...]:
     """log p(z) and, where the model has an atlas, log p(x), ELBO and gap of the digit at the nearest node."""
-    prior = Receipt(
-        name="log p(z)",
-        formula=r"\log p(z) = -\tfrac12 \big(z_1^2 + z_2^2\big) - \log 2\pi",
-        inputs={"z": vector(z)},
-        method="The standard normal density of the plane, in closed form.",
-        value=float(log_standard_normal(z)),
-        unit="nats",
-        second_method="The density of each coordinate with its own constant, their logarithms summed.",
-        again=lambda: Second(float(again.log_normal(z)), 1e-9),
-        snippet=program(
-            f'print(f"{{log_standard_normal([{float(z[0])!r}, {float(z[1])!r}]):.2f}}")',
-            "from demo.densities import log_standard_normal",
-        ),
+    prior = Sheet({"z": vector(z)}).receipt(
+        "log p(z)",
+        r"\log p(z) = -\tfrac12 \big(z_1^2 + z_2^2\big) - \log 2\pi",
+        "The standard normal density of the plane, in closed form.",
+        float(log_standard_normal(z)),
+        f"log_standard_normal([{float(z[0])!r}, {float(z[1])!r}])",
+        "The density of each coordinate with its own constant, their logarithms summed.",
+        near(lambda: float(again.log_normal(z)), 1e-9),
     )
     if atlas is None:
         return (prior,)
@@ -68,23 +64,16 @@ def _account(subject: Subject, kept: Mapping[str, float]) -> tuple[Receipt, ...]
         return again.mean_by_lattice(log_ratio, subject.loc, subject.scale)
 
     def receipt(
-        name: str, key: str, formula: str, method: str, second_method: str, compute: Callable[[], float], printed: str
+        name: str, key: str, formula: str, method: str, second_method: str, compute: Callable[[], float], part: str
     ) -> Receipt:
-        return Receipt(
-            name=name,
-            formula=formula,
-            inputs=subject.inputs,
-            method=f"{method} Computed once for the atlas that the page reads.",
-            value=kept[key],
-            unit="nats",
-            second_method=second_method,
-            again=lambda: Second(compute(), TOLERANCE),
-            snippet=subject.code(
-                "table = DecoderTable.build(vae.decode)  # 201 × 201 decodings\n"
-                "exact = account(table, vae.decode, x, loc, log_scale)\n"
-                f'print(f"{{exact.{printed}:.2f}}")',
-                "from demo.evidence import DecoderTable, account",
-            ),
+        return subject.sheet(ACCOUNT).receipt(
+            name,
+            formula,
+            f"{method} Computed once for the atlas that the page reads.",
+            kept[key],
+            f"exact.{part}",
+            second_method,
+            near(compute, TOLERANCE),
         )
 
     return (

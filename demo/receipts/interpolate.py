@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from demo import paths
 from demo.densities import Array, log_standard_normal
-from demo.receipts import Receipt, Second, program, vector
+from demo.receipts import Receipt, Second, Sheet, near, vector
 
 _CODE_OF = """\
 def code(digit, number):
@@ -21,89 +23,93 @@ def code(digit, number):
 
 @dataclass(frozen=True)
 class End:
-    """One end: "0" to "9" for a test digit's code, or "prior"; which of them; and its latent z [d]."""
+    """One stop: "0" to "9" for a test digit's code, "prior" or "drawing"; which of them; and its latent z [d]."""
 
     kind: str
     number: int
     z: Array
+    bits: str = ""  # of the drawing, as digits.pack writes it
 
     @property
     def code(self) -> str:
+        if self.kind == "drawing":
+            return f'vae.encode(digits.unpack("{self.bits}")[None])[0][0]'
         if self.kind == "prior":
             return f"digits.sample_prior(1, vae.latent_dim, seed={self.number})[0]"
         return f"code({self.kind}, {self.number})"
 
     @property
     def words(self) -> str:
+        if self.kind == "drawing":
+            return f"your drawing: {vector(self.z)}"
         what = "a draw of the prior" if self.kind == "prior" else f"a test digit {self.kind}"
         return f"{what}, number {self.number}: {vector(self.z)}"
 
 
-def receipts(model_id: str, a: End, b: End, route_name: str, route: Array, frame: int) -> tuple[Receipt, ...]:
-    """Of the route [n, d] between the ends, and of one frame of it, counted from 0."""
-    steps, d = route.shape
-    t = np.linspace(0, 1, steps)
-    turned = not np.allclose(route, paths.straight(a.z, b.z, t))  # a great circle, where the ends leave one
+def receipts(
+    model_id: str, stops: Sequence[End], route_name: str, route: Array, frames: int, frame: int
+) -> tuple[Receipt, ...]:
+    """Of the tour [n, d] past the stops, `frames` steps a leg, and of one frame of it, counted from 0."""
+    d = route.shape[1]
+    leg = min(frame // frames, len(stops) - 2)
+    (a, b), step = stops[leg : leg + 2], frame - leg * frames
+    t = np.arange(frames + 1) / frames
+    turned = [  # a great circle, where the ends of the leg leave one
+        not np.allclose(route[k * frames : (k + 1) * frames + 1], paths.straight(start.z, end.z, t))
+        for k, (start, end) in enumerate(pairwise(stops))
+    ]
     log_p_z = log_standard_normal(route)
-    path = {"model": model_id, "a": a.words, "b": b.words, "route": route_name}
-    here = path | {"t": f"{t[frame]:.2f}, frame {frame + 1} of {steps}"}
-    defined = _CODE_OF if {a.kind, b.kind} - {"prior"} else ""
+    path = {"model": model_id, "past": "; ".join(stop.words for stop in stops), "route": route_name}
+    here = path | {"at": f"frame {frame + 1} of {len(route)}"}
+    defined = _CODE_OF if {stop.kind for stop in stops} - {"prior", "drawing"} else ""
 
-    def code(points: str, body: str, *imports: str) -> str:
-        start = (
-            f'vae = pretrained.load("{model_id}")\n\n{defined}'
-            f'a, b = {a.code}, {b.code}\nz = paths.ROUTES["{route_name}"](a, b, {points})\n'
-        )
-        return program(start + body, *imports)
-
-    density = "from demo.densities import log_standard_normal"
-    at_frame, everywhere = f"[{frame} / {steps - 1}]", f"np.linspace(0, 1, {steps})"
-    second = _log_p_z(a.z, b.z, t, turned)
-    by_length = "From the lengths and the angle of the two ends alone, without any point between them."
+    start = f'vae = pretrained.load("{model_id}")\n\n{defined}'
     formula = r"\log p(z) = -\tfrac12 \big(|z|^2 + d \log 2\pi\big)"
+    at_frame = Sheet(
+        here, f'{start}a, b = {a.code}, {b.code}\nz = paths.ROUTES["{route_name}"](a, b, [{step} / {frames}])'
+    )
+    listed = ", ".join(stop.code for stop in stops)
+    everywhere = Sheet(
+        path | {"frames": str(len(route))},
+        f'{start}stops = [{listed}]\nz = paths.tour(stops, {frames}, paths.ROUTES["{route_name}"])',
+    )
+    legs = [_log_p_z(start.z, end.z, t, bent) for (start, end), bent in zip(pairwise(stops), turned, strict=True)]
+    second = np.concatenate([part[:-1] for part in legs] + [legs[-1][-1:]])
+    by_length = "From the lengths and the angle of the ends of each leg alone, without any point between them."
     found = [
-        Receipt(
-            name="log p(z)",
-            formula=formula,
-            inputs=here,
-            method=f"The standard normal density in {d} dimensions at this point of the route.",
-            value=float(log_p_z[frame]),
-            unit="nats",
-            second_method=by_length,
-            again=lambda: Second(float(second[frame]), 1e-6),
-            snippet=code(at_frame, 'print(f"{log_standard_normal(z)[0]:.2f}")', density),
+        at_frame.receipt(
+            "log p(z)",
+            formula,
+            f"The standard normal density in {d} dimensions at this point of the route.",
+            float(log_p_z[frame]),
+            "log_standard_normal(z)[0]",
+            by_length,
+            near(lambda: float(second[frame]), 1e-6),
         )
     ]
-    for word, of_site, of_second in (("lowest", log_p_z.min, second.min), ("highest", log_p_z.max, second.max)):
-        function = {"lowest": "min", "highest": "max"}[word]
+    for word, function, value, other in (
+        ("lowest", "min", log_p_z.min(), float(second.min())),
+        ("highest", "max", log_p_z.max(), float(second.max())),
+    ):
         found.append(
-            Receipt(
-                name=f"{word} log p(z) on the way",
-                formula=rf"\{function}_t\; \log p(z_t)",
-                inputs=path | {"frames": str(steps)},
-                method=f"The {word} of {steps} frames, the ends among them.",
-                value=float(of_site()),
-                unit="nats",
-                second_method=by_length,
-                again=lambda of_second=of_second: Second(float(of_second()), 1e-6),  # type: ignore[misc]
-                snippet=code(everywhere, f'print(f"{{log_standard_normal(z).{function}():.2f}}")', density),
+            everywhere.receipt(
+                f"{word} log p(z) on the way",
+                rf"\{function}_t\; \log p(z_t)",
+                f"The {word} of {len(route)} frames, the ends among them.",
+                value,
+                f"log_standard_normal(z).{function}()",
+                by_length,
+                near(lambda other=other: other, 1e-6),  # type: ignore[misc]
             )
         )
     if d == 2:
-        for j, axis in enumerate("₁₂"):
-            found.append(_coordinate(j, axis, here, a, b, route, frame, turned, code(at_frame, _print(j))))
+        plain = at_frame.given(unit="")
+        found += [_coordinate(plain, j, a, b, step / frames, float(route[frame, j]), turned[leg]) for j in range(2)]
     return tuple(found)
 
 
-def _print(j: int) -> str:
-    return f'print(f"{{z[0, {j}]:.2f}}")'
-
-
-def _coordinate(
-    j: int, axis: str, inputs: dict[str, str], a: End, b: End, route: Array, frame: int, turned: bool, snippet: str
-) -> Receipt:
-    """z₁ or z₂ of the frame, where the plane is shown."""
-    t = frame / (len(route) - 1)
+def _coordinate(sheet: Sheet, j: int, a: End, b: End, t: float, value: float, turned: bool) -> Receipt:
+    """z₁ or z₂ a share t of the way from a to b, where the plane is shown."""
 
     def second() -> Second:
         if not turned:
@@ -114,17 +120,14 @@ def _coordinate(
         point = length * np.exp(1j * (np.angle(start) + t * turn))
         return Second(float((point.real, point.imag)[j]), 1e-6)
 
-    formula = r"\text{directions turned by } t\theta, \text{ lengths mixed by } t" if turned else r"z = (1-t)\,a + t\,b"
-    return Receipt(
-        name=f"z{axis}",
-        formula=formula,
-        inputs=inputs,
-        method="A weighted mean of the two ends" + (", by sines of the angle between them." if turned else "."),
-        value=float(route[frame, j]),
-        unit="",
-        second_method="A rotation in the complex plane." if turned else "From a, a share t of the way to b.",
-        again=second,
-        snippet=snippet,
+    return sheet.receipt(
+        f"z{'₁₂'[j]}",
+        r"\text{directions turned by } t\theta, \text{ lengths mixed by } t" if turned else r"z = (1-t)\,a + t\,b",
+        "A weighted mean of the two ends" + (", by sines of the angle between them." if turned else "."),
+        value,
+        f"z[0, {j}]",
+        "A rotation in the complex plane." if turned else "From a, a share t of the way to b.",
+        second,
     )
 
 

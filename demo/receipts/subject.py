@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.evidence import Draws, draw
-from demo.receipts import Second, again, program, vector
+from demo.receipts import Sheet, again, vector
 from demo.receipts.again import Array, Decode
 
 
@@ -66,24 +67,14 @@ class Subject:
         """loc and scale [d]."""
         return self.loc, self.scale
 
-    @property
-    def inputs(self) -> dict[str, str]:
-        """What every number about q needs."""
-        return {
-            "model": self.model_id,
-            "x": self.origin.words,
-            "q(z|x)": f"mean {vector(self.loc)}, σ {vector(self.scale, 3)}",
-        }
-
-    @property
-    def inputs_without_q(self) -> dict[str, str]:
-        return {"model": self.model_id, "x": self.origin.words}
-
-    def code(self, body: str, *imports: str, q: bool = True) -> str:
-        """A snippet with the model, x and, unless `q` is False, loc and log_scale, and then the body."""
+    def sheet(self, code: str = "", inputs: Mapping[str, str] | None = None, *, q: bool = True) -> Sheet:
+        """Receipts about this x: their Python has the model as `vae`, x and, unless `q` is False, loc and log_scale."""
         start = [f'vae = pretrained.load("{self.model_id}")', self.origin.code]
         start += ["loc, log_scale = np.asarray(vae.encode(x[None]), np.float64)[:, 0]"] * q
-        return program("\n".join([*start, body]), *imports)
+        known = {"model": self.model_id, "x": self.origin.words}
+        if q:
+            known["q(z|x)"] = f"mean {vector(self.loc)}, σ {vector(self.scale, 3)}"
+        return Sheet(known, "\n".join(start)).given(inputs, code)
 
     def log_joint(self, z: Array) -> Array:
         """log p(x, z) by the formulas of `again`. [m, 2] → [m]."""
@@ -100,9 +91,6 @@ class Subject:
         """Draws of q, or of the prior, as evidence.draw makes them with the seed; remembered."""
         q = np.zeros((2, self.dimension)) if from_prior else np.array([self.loc, self.log_scale], np.float64)
         return _draw(self.decode, np.asarray(self.x, np.uint8).tobytes(), q.tobytes(), count, seed)
-
-    def log_p_x_again(self, tolerance: float) -> Second:
-        return Second(self.log_p_x(), tolerance)
 
 
 @lru_cache(maxsize=8)

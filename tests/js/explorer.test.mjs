@@ -6,10 +6,10 @@ import { ENLARGED, REACH, enlargeInto } from "../../demo/components/js/enlarge.j
 import * as latent from "../../demo/components/js/latent.js";
 import { parseTables } from "../../demo/components/js/weights.js";
 
-test("z stays in the box, a thousandth at a time, without a negative zero", () => {
+test("z stays in the box, with the four decimals of a link, without a negative zero", () => {
   assert.deepEqual(latent.inBox([5, -5]), [3, -3]);
-  assert.deepEqual(latent.inBox([0.12345, -0.9876]), [0.123, -0.988]);
-  assert.ok(Object.is(latent.inBox([-0.0001, 0])[0], 0));
+  assert.deepEqual(latent.inBox([0.123456, -0.98763]), [0.1235, -0.9876]);
+  assert.ok(Object.is(latent.inBox([-0.00001, 0])[0], 0));
 });
 
 test("the nearest node is the nearest of all nodes", () => {
@@ -40,7 +40,7 @@ test("arrows step 0.05, with Shift 0.5, Home leads to the origin, other keys are
   assert.deepEqual(latent.afterKey([-2.9, 0], "ArrowLeft", true), [-3, 0]);
   assert.deepEqual(latent.afterKey([1, 1], "ArrowDown", false), [1, 0.95]);
   assert.deepEqual(latent.afterKey([1, 1], "Home", false), [0, 0]);
-  for (const key of ["r", "c", "Escape", "Tab", "Enter", "toString"]) assert.equal(latent.afterKey([0, 0], key, false), null);
+  for (const key of ["r", "c", "p", "0", "+", "-", "Escape", "Tab", "Enter", "toString"]) assert.equal(latent.afterKey([0, 0], key, false), null);
 });
 
 test("the tour starts where z is, moves slowly and stays within the box", () => {
@@ -59,10 +59,10 @@ test("numbers are written with a minus sign and never as minus zero", () => {
   assert.equal(latent.written(3.7), "3.70");
   assert.equal(latent.written(-0.001), "0.00");
   assert.equal(latent.written(-50, 0), "−50");
-  assert.equal(latent.sentence([0.4, -0.7], null), "z = (0.40, −0.70), log p(z) = −2.16 nats");
+  assert.equal(latent.sentence([0.4, -0.7], "", null), "z = (0.40, −0.70), log p(z) = −2.16 nats");
   assert.equal(
-    latent.sentence([0.4, -0.7], { evidence: -81.5 }),
-    "z = (0.40, −0.70), log p(z) = −2.16 nats, log p(x) = −81.50 nats",
+    latent.sentence([0.4, -0.7], "looks like a 3", { name: "x", value: -81.5 }),
+    "z = (0.40, −0.70), looks like a 3, log p(z) = −2.16 nats, log p(x) = −81.50 nats",
   );
 });
 
@@ -121,4 +121,24 @@ test("a file of tables is read, a broken one refused", () => {
   assert.throws(() => parseTables(broken({ shape: [9, 9] })), /outside the file/);
   assert.throws(() => parseTables(broken({ offset: undefined })), /outside the file/);
   assert.throws(() => parseTables(file({ id: "t" }, payload)), /no tables/);
+});
+
+test("enlarging leaves out what is paper, and nothing else", () => {
+  const side = 28 * ENLARGED;
+  const words = Uint32Array.from({ length: 2 * REACH * 64 }, (_, i) => i);
+  const enlarge = (logits) => {
+    const image = { data: new Uint8ClampedArray(4 * side * side).fill(77) };
+    enlargeInto(image, logits, words, new Float32Array(28 * side).fill(NaN));
+    return new Uint32Array(image.data.buffer);
+  };
+  const blank = new Float64Array(784).fill(-REACH);
+  assert.ok(enlarge(blank).every((level) => level === 0), "blank paper");
+  for (const [row, column] of [[0, 0], [13, 5], [27, 27], [3, 26]]) {
+    const one = blank.slice();
+    one[row * 28 + column] = REACH;
+    // Ink in two far corners, faint beyond sight, makes the bounds those of the whole sheet.
+    const whole = one.slice();
+    for (const corner of [0, 783]) whole[corner] = Math.max(whole[corner], -REACH + 1e-6);
+    assert.deepEqual(enlarge(one), enlarge(whole));
+  }
 });

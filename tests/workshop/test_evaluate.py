@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from demo import digits
+from demo import digits, mnist
 from vae import evaluate
 from vae.checkpoint import load_run, write_kept
 from vae.config import Config
@@ -78,6 +78,20 @@ def test_the_command_writes_means_and_errors_and_goes_on_where_it_stopped(
     assert result["elbo"]["images"] == 6
     assert result["importance_weighted"]["samples"] == 30
     assert "± " in capsys.readouterr().out
+
+
+def test_held_out_digits_are_scored_beside_the_test_sets(
+    tmp_path: Path, x: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of the training file, binarised as the test set is; files of their own, so that no export takes them."""
+    run = tiny_run(tmp_path / "run", 3)
+    assert evaluate.main([str(run), "--split", "validation", "--images", "4", "--samples", "30"]) == 0
+    assert {path.name for path in run.iterdir()} == {"model.pt", "history.json", "validation.npz", "validation.json"}
+    grey = mnist.load("train")[0][-5000:]
+    held_out = mnist.binarise(grey, np.random.default_rng(digits.TEST_SEED))[:4]
+    scorer = evaluate.Scorer(run, samples=30)
+    expected = np.mean([scorer.score(i, row)["elbo"] for i, row in enumerate(held_out)])
+    assert json.loads((run / "validation.json").read_text(encoding="utf-8"))["elbo"]["value"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("wrong", [["--images", "0"], ["--samples", "1"], ["--workers", "0"]])

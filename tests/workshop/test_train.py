@@ -50,7 +50,7 @@ STEPS = 8  # ceil(240 / 32) an epoch
 
 
 def arguments(config: Config) -> list[str]:
-    return [a for name, value in config.as_dict().items() for a in ("--" + name.replace("_", "-"), repr(value))]
+    return [a for name, value in config.as_dict().items() for a in ("--" + name.replace("_", "-"), str(value))]
 
 
 def trainer(out: Path, **changes: Any) -> Trainer:
@@ -93,12 +93,17 @@ def assert_same(a: Any, b: Any, where: str) -> None:
 # Config
 
 POSITIVE = st.floats(1e-12, 1e12)
-CONFIGS = st.builds(
+NUMBERS = {n: st.integers(1, 10**6) for n, v in TINY.as_dict().items() if isinstance(v, int)}
+NUMBERS |= {n: POSITIVE for n, v in TINY.as_dict().items() if isinstance(v, float)}
+NUMBERS |= {"ema_decay": st.floats(1e-6, 1, exclude_max=True), "elbo_share": st.floats(0, 1)}
+CHOICES = {name: st.sampled_from(choices) for name, choices in Config.CHOICES.items()}
+MIXTURES = st.builds(Config, **(CHOICES | {"objective": st.just("mixture")}), **NUMBERS)
+OTHERS = st.builds(
     Config,
-    **{n: st.integers(1, 10**6) for n, v in TINY.as_dict().items() if isinstance(v, int)},
-    **{n: POSITIVE for n, v in TINY.as_dict().items() if isinstance(v, float) and n != "ema_decay"},
-    ema_decay=st.floats(1e-6, 1, exclude_max=True),
+    **(CHOICES | {"objective": st.sampled_from(["elbo", "iwae"])}),
+    **{n: numbers for n, numbers in NUMBERS.items() if n not in Config.OF_THE_MIXTURE},
 )
+CONFIGS = st.one_of(MIXTURES, OTHERS)
 
 
 @settings(deadline=None)
@@ -120,6 +125,13 @@ def test_a_config_survives_the_command_line_and_the_disk(config: Config) -> None
         {"clip_norm": math.inf},
         {"ema_decay": 1.0},
         {"seed": 2**63},
+        {"elbo_share": 1.5, "objective": "mixture"},
+        {"wake": -0.1, "objective": "mixture"},
+        {"wake": 0.1},
+        {"prior_draws": 128, "objective": "iwae"},
+        {"objective": "likelihood"},
+        {"architecture": ""},
+        {"init": ""},
     ],
 )
 def test_a_senseless_config_is_refused_by_name(wrong: dict[str, Any]) -> None:
@@ -153,7 +165,7 @@ def test_the_mean_of_the_bound_is_the_expectation_under_q() -> None:
     x = torch.randint(0, 2, (1, 49)).float().expand(20000, 49)
     noise = torch.randn(20000, 2)
     with torch.no_grad():
-        parts = elbo(model, x, noise)
+        parts = elbo(model, x, noise[None])
         loc, log_scale = model.encoder(x)
         q = Normal(loc, log_scale.exp())
         z = loc + log_scale.exp() * noise
@@ -170,7 +182,7 @@ def test_an_untrained_model_is_the_independent_pixel_model() -> None:
     model = VAE(49, TINY, split.mean_image())
     x = binarise(split.train, epoch_generator(0, 0))
     with torch.no_grad():
-        value = elbo(model, x, torch.randn(len(x), 2)).reconstruction.mean()
+        value = elbo(model, x, torch.randn(1, len(x), 2)).reconstruction.mean()
     assert value == pytest.approx(-Bernoulli(split.mean_image()).entropy().sum().item(), abs=1.5)
 
 
@@ -242,7 +254,7 @@ def test_the_kept_epoch_is_the_best_on_validation(tmp_path: Path, monkeypatch: p
 
     def validate() -> dict[str, float]:
         averages.append({k: v.clone() for k, v in run.averaged.state_dict().items()})
-        return {"validation_elbo": next(bounds), "validation_reconstruction": 0.0, "validation_kl": 0.0}
+        return {"validation_bound": next(bounds), "validation_elbo": 0.0}
 
     monkeypatch.setattr(run, "validate", validate)
     run.run()
@@ -281,10 +293,10 @@ if run.checkpoint.exists():
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 take_step, save = run.take_step, torch.save
 
-def step(number, x, noise):
+def step(number, *batch):
     if moment == f"step {number}":
         die()
-    return take_step(number, x, noise)
+    return take_step(number, *batch)
 
 def half(state, path):
     if moment == f"writing {Path(path).name} of epoch {len(state['history'])}":
@@ -327,6 +339,81 @@ def test_the_seed_decides_the_weights(tmp_path: Path, whole: Path) -> None:
     other = trained(tmp_path / "other", seed=6)
     with pytest.raises(AssertionError):
         assert_same_run(other, whole)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": "iwae", "draws": 3},
+        {"objective": "mixture", "draws": 2, "prior_draws": 8, "elbo_share": 0.3, "wake": 0.1},
+        {"precision": "bfloat16"},
+        {"trained": "encoder"},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_a_run_of_any_kind_resumes_to_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Started from another run's weights, stopped after an epoch, and taken up again when that other run is gone."""
+    start = trained(tmp_path / "start", epochs=1)
+    changes = {"init": str(start), "epochs": 2, **changes}
+    expected = trained(tmp_path / "expected", **changes)
+    cut = trainer(tmp_path / "cut", **changes)
+    take_step = cut.take_step
+
+    def stop_in_epoch_2(step: int, *batch: Any) -> Any:
+        if step == STEPS + 1:
+            raise KeyboardInterrupt
+        return take_step(step, *batch)
+
+    cut.take_step = stop_in_epoch_2  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
+    (start / "model.pt").unlink()
+    again = trainer(tmp_path / "cut", **changes)
+    again.resume()
+    again.run()
+    assert_same_run(tmp_path / "cut", expected)
+
+
+# Starting from another run
+
+
+def test_a_run_starts_from_the_kept_weights_of_another(tmp_path: Path, whole: Path) -> None:
+    run = trainer(tmp_path, init=str(whole))
+    kept = torch.load(whole / "model.pt", weights_only=True)["model"]
+    assert_same(dict(run.model.state_dict()), dict(kept), "weights")
+    assert_same(dict(run.averaged.state_dict()), dict(kept), "average")
+
+
+def test_an_encoder_learns_alone(tmp_path: Path, whole: Path) -> None:
+    run = trainer(tmp_path, init=str(whole), trained="encoder", epochs=1)
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    run.run()
+    after = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    assert_same(
+        {n: t for n, t in after.items() if "decoder" in n}, {n: t for n, t in before.items() if "decoder" in n}, ""
+    )
+    assert not any(torch.equal(after[n], before[n]) for n in before if "encoder" in n)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "narrower", "deeper", "foreign"])
+def test_a_start_that_does_not_fit_is_refused_in_one_sentence(
+    wrong: str, tmp_path: Path, whole: Path, command: Any
+) -> None:
+    changes, init = {"narrower": {"decoder_width": 9}, "deeper": {"encoder_blocks": 2}}.get(wrong, {}), whole
+    if wrong in ("missing", "foreign"):
+        init = tmp_path / "start"
+        init.mkdir()
+    if wrong == "foreign":
+        (init / "model.pt").write_bytes(b"not a model")
+    status, said = command(tmp_path / "run", init=str(init), **changes)
+    assert status == 1
+    others = f"error: --init {init} has other networks"
+    assert {
+        "missing": f"error: {init / 'model.pt'} is missing",
+        "narrower": f"{others} (decoder.trunk.blocks.0.inner.bias: (10,) there, (9,) here)",
+        "deeper": f"{others} (encoder.trunk.blocks.1.inner.bias: none there, (12,) here)",
+        "foreign": f"error: {init / 'model.pt'} cannot be read",
+    }[wrong] in said
 
 
 @pytest.fixture
@@ -379,6 +466,22 @@ def test_a_field_that_older_runs_did_not_store_counts_as_its_default(tmp_path: P
     trainer(tmp_path, epochs=1).resume()
     with pytest.raises(TrainingError, match="weight_decay"):
         trainer(tmp_path, epochs=1, weight_decay=0.5).resume()
+
+
+def test_curves_of_runs_from_before_there_were_other_objectives_can_be_read(tmp_path: Path) -> None:
+    out = trained(tmp_path, epochs=1)
+    for name in ("model.pt", "checkpoint.pt"):
+        state = torch.load(out / name, weights_only=True)
+        state["history"] = [{k: v for k, v in r.items() if "bound" not in k} for r in state["history"]]
+        for field in ("architecture", "init", "trained", "objective", "prior_draws", "elbo_share", "wake", "precision"):
+            del state["config"][field]
+        torch.save(state, out / name)
+    (record,) = load_run(out)[2]
+    assert (record["bound"], record["validation_bound"]) == (record["elbo"], record["validation_elbo"])
+    run = trainer(out, epochs=1)
+    run.resume()
+    assert run.history == [record]
+    run.run()
 
 
 def test_a_finished_run_is_left_as_it_is_and_its_kept_files_mended(tmp_path: Path, whole: Path, command: Any) -> None:

@@ -2,11 +2,12 @@
 
 export const BOX = 3; // the plane is [-3, 3]²
 
-const toThousandth = (value) => Math.round(value * 1000) / 1000 || 0;
+const toDecimals = (value) => Math.round(value * 10000) / 10000 || 0;
 
-// z clipped to the box and rounded to a thousandth, so that a link with z restores the very same pixels.
+// z clipped to the box and rounded to the four decimals of a link, so that the link restores the very same pixels: a third
+// of a dot of the screen where the plane is enlarged twenty times.
 export function inBox([z1, z2]) {
-  return [z1, z2].map((value) => toThousandth(Math.min(BOX, Math.max(-BOX, value))));
+  return [z1, z2].map((value) => toDecimals(Math.min(BOX, Math.max(-BOX, value))));
 }
 
 // Index of the node of an even, rising axis that lies nearest to a value.
@@ -48,10 +49,11 @@ export function written(value, decimals = 2) {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
-export function sentence(z, numbers) {
-  const parts = [`z = (${written(z[0])}, ${written(z[1])})`, `log p(z) = ${written(logPrior(z))} nats`];
-  if (numbers) parts.push(`log p(x) = ${written(numbers.evidence)} nats`);
-  return parts.join(", ");
+// The state in words: `looks` such as "looks like a 3", and one log of { name, value }; either may be missing.
+export function sentence(z, looks, log) {
+  const parts = [`z = (${written(z[0])}, ${written(z[1])})`, looks, `log p(z) = ${written(logPrior(z))} nats`];
+  if (log) parts.push(`log p(${log.name}) = ${written(log.value)} nats`);
+  return parts.filter(Boolean).join(", ");
 }
 
 // The nats that the lens shows: the least of a few round widths that leaves the gap some room, and the one in use as

@@ -3,6 +3,7 @@
 import { PIXELS, SIDE, inkTable, onThemeChange, paintDigit, sizeCanvas } from "./ink.js";
 import { debounce, fromBase64, packBits, toBase64, unpackBits } from "./wire.js";
 import { asDrawn, likeMnist, threshold } from "./mnistlike.js";
+import { pictureIn, readPicture } from "./picture.js";
 import { CELL, Drawing } from "./strokes.js";
 
 const LARGEST = 308; // beside its pictures, and above them
@@ -19,8 +20,11 @@ const SCAFFOLD = `
     <button type="button" class="small erase" aria-pressed="false">Eraser</button>
     <button type="button" class="small undo">Undo</button>
     <button type="button" class="small clear">Clear</button>
+    <button type="button" class="small picture" title="or paste one, or drop one on the sheet">Picture…</button>
+    <input type="file" accept="image/*" hidden>
     <label class="small"><input type="checkbox" checked>centre like MNIST</label>
   </div>
+  <p class="fault small" role="alert" hidden></p>
   <div class="beside">
     <figure><canvas class="grey" role="img" aria-label="the drawing as 28 by 28 grey pixels"></canvas>
       <figcaption class="small faint">28 × 28, grey</figcaption></figure>
@@ -46,7 +50,8 @@ class Pad {
     this.root.innerHTML = SCAFFOLD;
     const at = (selector) => this.root.querySelector(selector);
     this.parts = { sheet: at(".sheet"), canvas: at(".sheet canvas"), hint: at(".hint"), cell: at(".cell"), grey: at(".grey"),
-      x: at(".x"), erase: at(".erase"), undo: at(".undo"), clear: at(".clear"), centre: at("input"), spoken: at(".spoken") };
+      x: at(".x"), erase: at(".erase"), undo: at(".undo"), clear: at(".clear"), centre: at("[type=checkbox]"), spoken: at(".spoken"),
+      picture: at(".picture"), file: at("[type=file]"), fault: at(".fault") };
     this.cell = [13, 13];
     this.later = debounce(() => this.tell(), AFTER_KEYS_MS);
     this.listen();
@@ -70,6 +75,42 @@ class Pad {
     undo.addEventListener("click", () => { this.drawing.undo(); this.changed(); });
     clear.addEventListener("click", () => { this.drawing.add({ kind: "clear" }); this.changed(); });
     centre.addEventListener("change", () => this.changed());
+    this.listenForPictures();
+  }
+
+  listenForPictures() {
+    const { picture, file, sheet } = this.parts;
+    picture.addEventListener("click", () => file.click());
+    file.addEventListener("change", () => {
+      if (file.files[0]) this.take(file.files[0]);
+      file.value = "";
+    });
+    sheet.addEventListener("dragover", (event) => event.preventDefault());
+    sheet.addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.take(event.dataTransfer.files[0]);
+    });
+    this.pasted = (event) => {
+      const found = pictureIn(event.clipboardData);
+      if (!found) return;
+      event.preventDefault();
+      this.take(found);
+    };
+    document.addEventListener("paste", this.pasted);
+  }
+
+  // A picture becomes the drawing, to be drawn on and undone like any; a fault leaves all as it was.
+  async take(file) {
+    const { fault } = this.parts;
+    fault.hidden = true;
+    try {
+      this.drawing.add({ kind: "picture", dots: await readPicture(file) });
+      this.changed();
+      this.later.now();
+    } catch (error) {
+      fault.textContent = error.message;
+      fault.hidden = false;
+    }
   }
 
   update(data, send) {
@@ -147,6 +188,7 @@ class Pad {
   }
 
   changed() {
+    this.parts.fault.hidden = true;
     this.measure();
     this.paint();
     this.later();
@@ -238,6 +280,7 @@ class Pad {
   close() {
     this.later.now();
     cancelAnimationFrame(this.frame);
+    document.removeEventListener("paste", this.pasted);
     this.watch.disconnect();
     this.unwatch();
     this.root.remove();

@@ -1,4 +1,4 @@
-// A drawing as a list of acts (strokes, erasures, restored bits, clearings) replayed onto a canvas of ink: undo is one
+// A drawing as a list of acts (strokes, erasures, restored bits, pictures, clearings) replayed onto a canvas of ink: undo is one
 // act less. Coordinates are in pixels of the 28×28 picture. Knows nothing of pointers, buttons or the page.
 import { SIDE } from "./ink.js";
 
@@ -15,7 +15,8 @@ export class Drawing {
     this.replay();
   }
 
-  // Starts an act: { kind: "ink" | "erase", points: [[x, y], …] }, { kind: "bits", bits } or { kind: "clear" }.
+  // Starts an act: { kind: "ink" | "erase", points: [[x, y], …] }, { kind: "bits", bits },
+  // { kind: "picture", dots } with the ink of each dot, 0 to 255, or { kind: "clear" }.
   add(act) {
     this.acts.push(act);
     this.put(act, 0);
@@ -41,8 +42,9 @@ export class Drawing {
   // Draws an act from its point number `from` on.
   put(act, from) {
     const g = this.context;
-    if (act.kind === "clear" || act.kind === "bits") g.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    if (!act.points) g.clearRect(0, 0, this.canvas.width, this.canvas.height);
     if (act.kind === "bits") act.bits.forEach((bit, i) => { if (bit) g.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL, CELL); });
+    if (act.kind === "picture") g.putImageData(inkImage(g, act.dots), 0, 0);
     if (!act.points) return;
     g.globalCompositeOperation = act.kind === "erase" ? "destination-out" : "source-over";
     g.lineWidth = CELL * (act.kind === "erase" ? ERASER : BRUSH);
@@ -68,4 +70,11 @@ export class Drawing {
     for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i + 3] / 255;
     return grey;
   }
+}
+
+function inkImage(context, dots) {
+  const side = SIDE * CELL;
+  const image = context.createImageData(side, side);
+  dots.forEach((dot, i) => (image.data[4 * i + 3] = dot));
+  return image;
 }

@@ -1,8 +1,8 @@
 // Puts what an element needs on the page's shelf, so that it travels once and every element can use it: a model's
-// decoder as "decoder:MODEL", or tables of numbers as "tables:ID". Draws nothing.
-import { parseDecoder, putOnShelf, readHeader } from "./decoder.js";
+// networks as "decoder:MODEL" and "encoder:MODEL", or tables of numbers as "tables:ID". Draws nothing.
+import { parseDecoder, parseEncoder, putOnShelf, readHeader } from "./decoder.js";
 
-const TYPES = { float64: Float64Array, int32: Int32Array, int16: Int16Array, uint8: Uint8Array };
+const TYPES = { float64: Float64Array, float32: Float32Array, int32: Int32Array, int16: Int16Array, uint8: Uint8Array };
 
 // A file of tables → { id, arrays: { name: { shape, values } } }. After the header (see decoder.js), whose "arrays" are
 // {"name", "dtype", "shape", "offset" in bytes, "unit"}, come the little-endian values; values = stored numbers × unit.
@@ -26,16 +26,25 @@ export function parseTables(bytes) {
 
 const same = (a, b) => a !== undefined && a.length === b.length && a.every((value, i) => value === b[i]);
 
+// Parses a file of weights or tables, puts it on the shelf and returns it: a network, or the arrays by name.
+export function shelve(bytes) {
+  const { header } = readHeader(bytes);
+  const put = (name, item) => {
+    putOnShelf(name, item);
+    return item;
+  };
+  if (header.arrays) {
+    const tables = parseTables(bytes);
+    return put(`tables:${tables.id}`, tables.arrays);
+  }
+  const network = (header.kind === "encoder" ? parseEncoder : parseDecoder)(bytes);
+  return put(`${header.kind ?? "decoder"}:${network.model}`, network);
+}
+
 export default function ({ data, parentElement }) {
   const box = (parentElement.host ?? parentElement).closest('[data-testid="stElementContainer"]');
   if (box) box.style.display = "none";
   if (same(parentElement.shelved, data)) return;
   parentElement.shelved = data;
-  if (readHeader(data).header.arrays) {
-    const tables = parseTables(data);
-    putOnShelf(`tables:${tables.id}`, tables.arrays);
-  } else {
-    const decoder = parseDecoder(data);
-    putOnShelf(`decoder:${decoder.model}`, decoder);
-  }
+  shelve(data);
 }
