@@ -9,18 +9,26 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import contest, digits, estimators, evidence, mnist, pretrained
+from demo import contest, digits, ends, estimators, evidence, mnist, pretrained, training, walks
 from demo.contest import Fit
+from demo.densities import kl_to_prior_per_dimension
 from demo.derivation import Given, Step, derive
 from demo.estimators import KlPerDimension, Race
 from demo.evidence import Account, DecoderTable, Elbo, ImportanceBound, Window, account
 from demo.pretrained import PretrainedVAE
+from demo.walks import Directions
 
 
 @st.cache_resource(show_spinner=False)
 def model(model_id: str) -> PretrainedVAE:
     """The model, opened and verified once for all visitors. Raises pretrained.AssetError."""
     return pretrained.load(model_id)
+
+
+@st.cache_resource(show_spinner=False)
+def training_story() -> training.Training:
+    """The sweep over dimensions and the plane that unfolds, read once. Raises pretrained.AssetError."""
+    return training.load()
 
 
 @st.cache_resource(show_spinner="Decoding 201 × 201 points of the latent plane, once for everyone …")
@@ -137,6 +145,21 @@ def bound_of(model_id: str, x: bytes, q: tuple[float, float, float, float]) -> E
 
 
 @st.cache_resource(show_spinner=False)
+def mean_kl(model_id: str) -> NDArray[np.float64]:
+    """KL to the prior of each dimension, the mean over the test digits' codes. [d], read-only."""
+    codes = model(model_id).codes
+    kl = kl_to_prior_per_dimension(codes.loc, codes.log_scale).mean(axis=0)
+    kl.setflags(write=False)
+    return kl
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def directions(model_id: str, z: bytes) -> Directions:
+    """The directions at z, given as the bytes of d float64, in which the decoder changes most."""
+    return walks.principal_directions(model(model_id).decode, np.frombuffer(z, np.float64))
+
+
+@st.cache_resource(show_spinner=False)
 def decoding_rate(model_id: str) -> float:
     """Decodings a second of this server, timed once on 4,096 draws of the prior."""
     vae = model(model_id)
@@ -145,3 +168,12 @@ def decoding_rate(model_id: str) -> float:
     start = time.perf_counter()
     vae.decode(z)
     return len(z) / (time.perf_counter() - start)
+
+
+OFFERED = 10  # test digits of each class, for the ends of a walk
+
+
+@st.cache_resource(show_spinner=False)
+def offered(model_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Latents that a walk may start from: test digits of each class and draws of the prior."""
+    return ends.offered(model(model_id), OFFERED)

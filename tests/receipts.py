@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from demo import digits, ledger, pretrained, toys
+from demo import digits, ledger, pretrained, toys, walks
 from demo.receipts import Receipt
 from tests.site import open_page
 
@@ -27,15 +27,20 @@ def stroke() -> np.ndarray:
 LENSES = ("identity", "grid", "sampling", "bayes", "dimensions", "contest")
 PLANAR = ("bayes", "contest")
 ROUTE = {"a": "7", "a_n": "3", "b": "prior", "b_n": "12", "steps": "21", "t": "0.35"}
+AROUND = {"a": "5", "a_n": "4", "t": "0.420", "along": "1_1.50~2_-0.25", "moved": "2_1.25"}
 REGION = {"a1": "-0.70..1.90", "a2": "-2.50..0.40"}
 MODELS = pretrained.available()
 STATES = [
     ("home", {"z1": "0.50", "z2": "-0.50"}),
+    ("home", {"z1": "-1.2531", "z2": "0.75", "pin": digits.pack(stroke())}),
     *(("sample", {"model": model, "seed": "7", "n": "9", "picked": "4"}) for model in MODELS),
     ("interpolate", ROUTE | {"route": "straight"}),
     ("interpolate", ROUTE | {"route": "great circle"}),
     ("interpolate", ROUTE | {"route": "great circle", "via": "25", "closed": "yes", "t": "0.9"}),
     ("interpolate", ROUTE | {"route": "great circle", "model": MODELS[-1] if MODELS else "z2"}),
+    *(("explore", {"model": model, "mode": mode} | AROUND) for model in MODELS for mode in walks.MODES),
+    ("explore", {"mode": "between", "a": "prior", "b": "drawing", "route": "great circle", "t": "0.350",
+                 "bits": digits.pack(stroke())}),
     *(("enemy", REGION | {"toy": name, "seed": "5"}) for name in toys.BY_NAME),
     ("enemy", REGION | {"cells": "200", "draws": "20000", "contrast": "2.0"}),
     *(("evidence", {"model": m, "lens": lens, "seed": "5"}) for m in MODELS for lens in LENSES
@@ -47,6 +52,7 @@ STATES = [
     ("evidence", {"lens": "sampling", "seed": "5", "k": "1"}),
     ("derivation", {"seed": "5", "at1": "0.50", "at2": "-1.25"}),
     ("derivation", {"x": "drawing", "bits": digits.pack(stroke())}),
+    *(("training", {"model": model}) for model in MODELS),
     *(("model", {"model": model}) for model in MODELS),
 ]  # fmt: skip
 

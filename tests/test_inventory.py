@@ -46,7 +46,7 @@ NO_RESULT = (
     (r"<extra></extra>|%\{[^}]*\}|± 2\.5 nats|K = (?=<br>)", "what a figure says under the pointer"),
     (r"\d+ points of the prior", "how many the visitor asked for"),
 )
-IN_THE_BROWSER = ("home", "interpolate")  # what these show is drawn there
+IN_THE_BROWSER = ("home", "interpolate", "explore")  # what these show is drawn there
 IN_A_FIGURE = ("KL to the prior, dimension",)  # a bar each, named by the one that is worked out
 SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")

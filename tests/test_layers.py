@@ -33,11 +33,11 @@ def layer(ours: str = "", others: str = "") -> Layer:
 
 FLOOR = (
     "demo.densities demo.integrate demo.evidence demo.derivation demo.toys demo.paths demo.digits demo.mnist "
-    "demo.estimators demo.contest demo.units demo.colours demo.pictures"
+    "demo.estimators demo.contest demo.units demo.colours demo.pictures demo.walks"
 )
 BELOW_PAGES = (
-    f"{FLOOR} demo.receipts demo.pretrained demo.figures demo.drawings demo.address demo.cache demo.layout demo.ledger "
-    "demo.links demo.components"
+    f"{FLOOR} demo.receipts demo.pretrained demo.ends demo.figures demo.drawings demo.address demo.cache demo.layout "
+    "demo.ledger demo.links demo.components demo.published demo.training"
 )
 
 # "name.*" stands for every module below that package. The standard library is free to all.
@@ -52,11 +52,15 @@ TABLE = {
     "demo.units": layer("", "numpy"),
     "demo.toys": layer("demo.densities demo.integrate", "numpy"),
     "demo.paths": layer("demo.densities", "numpy"),
+    "demo.walks": layer("demo.densities demo.paths", "numpy"),
     "demo.mnist": layer("", "numpy"),
     "demo.digits": layer("demo.densities demo.mnist", "numpy"),
     "demo.colours": layer(),
     "demo.pictures": layer("demo.colours", "numpy PIL"),
     "demo.pretrained": layer("", "numpy onnxruntime"),
+    "demo.ends": layer("demo.densities demo.digits demo.pretrained", "numpy"),
+    "demo.published": layer(),
+    "demo.training": layer("demo.pretrained", "numpy"),
     "demo.figures": layer("demo.figures"),
     "demo.figures.*": layer("demo.colours demo.figures", "numpy plotly"),
     "demo.drawings": layer("demo.colours demo.pictures", "numpy"),
@@ -64,22 +68,26 @@ TABLE = {
     "demo.receipts.again": layer("", "numpy"),  # shares no code with what it checks
     "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
     "demo.address": layer("demo.digits", "streamlit"),
-    "demo.cache": layer(f"{FLOOR} demo.pretrained demo.figures", "numpy streamlit"),
+    "demo.cache": layer(f"{FLOOR} demo.pretrained demo.ends demo.training demo.figures", "numpy streamlit"),
     "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
     "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
     "demo.links": layer("demo.address demo.components", "streamlit"),
     "demo.components": layer(),
-    "demo.components.*": layer("demo.components demo.colours", "numpy streamlit"),
+    "demo.components.*": layer("demo.components demo.colours demo.paths demo.walks", "numpy streamlit"),
     "demo.lenses": layer(),
     "demo.lenses.*": layer(f"{BELOW_PAGES} demo.lenses", "numpy streamlit"),
     "demo.pages": layer(),
     "demo.pages.*": layer(f"{BELOW_PAGES} demo.lenses demo.pages", "numpy streamlit"),
     "streamlit_app": layer("demo.pages", "streamlit"),
     "vae": layer(),
+    "vae.datasets": layer("demo.mnist", "numpy tqdm sklearn"),
+    "vae.evaluate": layer(f"{FLOOR} demo.pretrained vae", "numpy torch tqdm"),  # what is shipped is what is scored
+    "vae.engine": layer("vae.checkpoint", "torch lightning_fabric"),
     "vae.*": layer(f"{FLOOR} vae", "numpy torch tqdm"),
     "export": layer(),
-    "export.site": layer(f"{FLOOR} demo.components.tables demo.pretrained export", "numpy"),
+    "export.site": layer(f"{FLOOR} demo.components.tables demo.ends demo.pretrained export", "numpy"),
     "export.shell": layer("demo.colours demo.components.tables"),
+    "export.training": layer("demo.pretrained demo.training export", "numpy PIL"),
     "export.*": layer(f"{FLOOR} demo.pretrained vae export", "numpy torch tqdm onnx onnxscript onnxruntime"),
 }
 

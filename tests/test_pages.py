@@ -41,7 +41,7 @@ def choose(app: AppTest, kind: str, index: int, option: int) -> None:
         key = widget.key
         values = {
             "model": pretrained.available(), "shown": ("mean", "draw"), "route": ("straight", "great circle"),
-            "closed": ("no", "yes"),
+            "closed": ("no", "yes"), "mode": ("between", "directions", "coordinates"),
         }[key]  # fmt: skip
         widget.set_value(values[option])
     else:
@@ -82,6 +82,9 @@ def test_nonsense_in_a_link_gets_a_sentence_and_the_page(name: str, nonsense: st
         "z1",
         "via",
         "closed",
+        "mode",
+        "along",
+        "moved",
     )
     app = open_page(name, **dict.fromkeys(keys, nonsense))
     assert app.title
@@ -119,7 +122,7 @@ def test_a_tour_goes_past_the_digits_on_the_way_and_back() -> None:
     assert path.shape == (21, 2)
     for frame, kind in ((0, 7), (5, 2), (10, 4), (15, 1), (20, 7)):
         codes = vae.codes.loc[vae.codes.label == kind]
-        assert np.abs(codes - path[frame]).max(axis=1).min() < 1e-4, kind
+        assert np.abs(codes - path[frame]).max(axis=1).min() < 1e-6, kind
     np.testing.assert_allclose(path[0], path[20])
     assert any("must be at most 4" in info.value for info in open_page("interpolate", via="1234567").info)
 
@@ -131,7 +134,7 @@ def test_a_drawing_is_an_end_of_the_walk_and_until_there_is_one_the_page_waits()
     x[300:310] = 1
     path = film(open_page("interpolate", a="drawing", bits=digits.pack(x)))["path"]
     loc = pretrained.load("z2").encode(x[None])[0][0]
-    np.testing.assert_allclose(path[0], loc, atol=1e-4)
+    np.testing.assert_allclose(path[0], loc, atol=1e-6)
 
 
 def test_choices_survive_a_change_of_page() -> None:

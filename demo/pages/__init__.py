@@ -23,8 +23,10 @@ PAGES = (
     Page("home", "Home", ""),
     Page("sample", "Sample", "sample"),
     Page("interpolate", "Interpolate", "interpolate"),
+    Page("explore", "Explore", "explore"),
     Page("enemy", "The enemy", "enemy"),
     Page("evidence", "Evidence", "evidence"),
     Page("derivation", "Derivation", "derivation"),
+    Page("training", "Training", "training"),
     Page("model", "The model", "model"),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 # What a snippet may name: modules of demo, imported whole, and functions or classes, by the module they are from.
-_MODULES = ("digits", "estimators", "mnist", "paths", "pretrained", "toys", "units")
+_MODULES = ("digits", "estimators", "mnist", "paths", "pretrained", "toys", "training", "units", "walks")
 _NAMES = {
     "contest": ("best_q", "mode_starts"),
     "densities": ("kl_to_prior_per_dimension", "log_bernoulli", "log_standard_normal", "sigmoid"),
