@@ -44,6 +44,17 @@ ROUTES: dict[str, Route] = {
 }
 
 
+def along(stops: ArrayLike, t: ArrayLike, route: Route) -> Array:
+    """Shares t in [0, 1] of the way past the stops, as much of t for each leg. stops [m, d], t [n] → [n, d]."""
+    stops, t = np.asarray(stops, np.float64), np.asarray(t, np.float64)
+    place = t * (len(stops) - 1)
+    leg = np.minimum(len(stops) - 2, place.astype(int))
+    z = np.empty((len(t), stops.shape[1]))
+    for k in np.unique(leg):
+        z[leg == k] = route(stops[k], stops[k + 1], place[leg == k] - k)
+    return z
+
+
 def tour(stops: ArrayLike, frames: int, route: Route) -> Array:
     """From each stop to the next by `route`, in `frames` equal steps of t each; stops [m, d] → [(m − 1)·frames + 1, d].
 

@@ -7,11 +7,13 @@ import re
 import sys
 from pathlib import Path
 
-from demo import digits, mnist
+from demo import digits
+from demo.mnist import DataError
 from demo.pretrained import ASSETS, AssetError
 from export import ExportError
 from export.model import export_run
-from vae.checkpoint import TrainingError
+from vae import datasets
+from vae.checkpoint import TrainingError, read_kept
 
 
 def model_id(text: str) -> str:
@@ -32,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder that python -m vae.train wrote")
     parser.add_argument("--as", dest="model", type=model_id, required=True, metavar="ID", help="id on the site: z2")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="folder of the models (default: the site's own)")
-    parser.add_argument("--data-dir", help="folder of the four IDX files (default: $MNIST_DIR, else the user's cache)")
+    parser.add_argument("--data-dir", help="folder of MNIST's files (default: $MNIST_DIR, else the user's cache)")
+    parser.add_argument("--dataset", help="where the run's images lie now (default: where they lay at its training)")
     parser.add_argument(
         "--seed",
         type=seed,
@@ -41,9 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        images, labels = mnist.load("test", arguments.data_dir, download=True)
-        export_run(arguments.run, arguments.assets / arguments.model, images, labels, arguments.seed)
-    except (ExportError, TrainingError, AssetError, mnist.DataError) as error:
+        _, config, _ = read_kept(arguments.run)
+        data = datasets.load(arguments.dataset or config.dataset, config.shape, arguments.data_dir, download=True)
+        export_run(arguments.run, arguments.assets / arguments.model, data, arguments.seed)
+    except (ExportError, TrainingError, AssetError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

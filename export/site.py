@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from demo import colours, digits, pretrained
+from demo import colours, digits, ends, pretrained
 from demo.components import tables
 from demo.pretrained import ASSETS, DECODER, ENCODER, AssetError, PretrainedVAE
 from export import ExportError, initialisers, reference
@@ -101,25 +101,13 @@ def model(vae: PretrainedVAE, folder: Path, dtype: initialisers.Dtype) -> tuple[
         found = reference.forward(initialisers.read(onnx), rows.astype(np.float32))
         if not np.abs(found - expected).max() < PARITY:
             raise ExportError(f"{folder / source} is more than its weights: onnxruntime gives other numbers")
-    tables_id, blobs["ends"] = ends(vae)
     entry: dict[str, Any] = {"id": vae.model_id, "latent_dim": vae.latent_dim, "pixels": vae.pixels}
+    entry["tray"], blobs["ends"] = tables.pack_tray(*ends.offered(vae, ENDS), vae.codes._asdict())
     if vae.latent_dim == 2:
-        tables_id, blobs["tables"] = tables.pack_tables(vae.extras, vae.codes._asdict())
-        entry["tables"] = tables_id
+        entry["tables"], blobs["tables"] = tables.pack_tables(vae.extras, vae.codes._asdict())
     files = {f"{vae.model_id}/{name}.bin": blob for name, blob in blobs.items()}
     entry["files"] = {name: describe(f"{vae.model_id}/{name}.bin", blob) for name, blob in blobs.items()}
     return files, entry
-
-
-def ends(vae: PretrainedVAE) -> tuple[str, bytes]:
-    """Codes to walk between, `loc` [10 · n, d] and `label`: those that the site's interpolation page offers first."""
-    rows = []
-    for digit in range(10):
-        of_class = np.flatnonzero(vae.codes.label == digit)
-        rows.append(np.random.default_rng(digits.TEST_SEED).permutation(of_class)[:ENDS])
-    chosen = np.concatenate(rows)
-    arrays = [("loc", vae.codes.loc[chosen].astype("<f4"), 1.0), ("label", vae.codes.label[chosen], 1.0)]
-    return tables.pack(arrays)
 
 
 def describe(name: str, blob: bytes) -> dict[str, Any]:

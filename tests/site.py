@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from scipy import special, stats
 from streamlit.testing.v1 import AppTest
 
 from demo import pretrained
+from demo.components import JS
 from demo.pages import PAGES
+from tests.test_components import node
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {page.name: str(page.file.relative_to(ROOT)) for page in PAGES}
@@ -37,17 +40,28 @@ def checked(app: AppTest) -> AppTest:
     return app
 
 
-def film(app: AppTest) -> dict[str, list]:
-    """What the interpolation page's player was given, by name."""
+_FILM = f"""
+    import {{ readFileSync }} from "node:fs";
+    import {{ ROUTES, along }} from "{(JS / "routes.js").as_uri()}";
+    import {{ logStandardNormal }} from "{(JS / "numerics.js").as_uri()}";
+    const {{ stops, route, frames }} = JSON.parse(readFileSync(0, "utf8"));
+    const n = (stops.length - 1) * frames;
+    const path = Array.from({{ length: n + 1 }}, (_, i) => along(stops, i / n, ROUTES[route]));
+    console.log(JSON.stringify({{ path, log_p_z: path.map(logStandardNormal) }}));
+"""
 
-    def search(tree: object) -> dict[str, list] | None:
+
+def film(app: AppTest) -> dict[str, Any]:
+    """What the interpolation page's player was given, and the `path` and `log_p_z` that the browser makes of it."""
+
+    def search(tree: object) -> dict[str, Any] | None:
         if isinstance(tree, dict):
-            return tree if "log_p_z" in tree else next(filter(None, map(search, tree.values())), None)
+            return tree if "stops" in tree else next(filter(None, map(search, tree.values())), None)
         return next(filter(None, map(search, tree)), None) if isinstance(tree, list) else None
 
     for element in app.get("bidi_component"):
         if element.proto.json and (found := search(json.loads(element.proto.json))):
-            return found
+            return found | json.loads(node("--input-type=module", "--eval", _FILM, stdin=json.dumps(found)))
     raise AssertionError("there is no player on this page")
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from demo.components import JS, bundle, gallery, pad, player, style
+from demo.components import JS, bundle, gallery, pad, player, style, tables
 from tests.conftest import IN_CI
 
 ELEMENTS = ("gallery", "player", "pad")
@@ -148,6 +148,20 @@ def test_a_pick_that_is_none_is_not_believed(value: object) -> None:
     assert shown(at) == "1"
 
 
+def test_a_message_that_nobody_could_have_sent_changes_nothing() -> None:
+    """An answer to a value that the page has not set yet: what the hand chose before stays, also when it goes."""
+    at = AppTest.from_function(naive)
+    shown(at)
+    send(at, 0, 2)
+    assert shown(at) == "2"
+    for number in (1, 999, 2**70, -1):
+        send(at, number, 1)
+        assert shown(at) == "2"
+    send(at, 0, 1)
+    assert shown(at) == "1"
+    assert sent(at)["number"] == 0
+
+
 @pytest.mark.parametrize("held", [5, None, [0, 1], {"number": "0", "value": 1}, {"number": 0}])
 def test_a_message_of_another_shape_is_not_believed(held: object) -> None:
     at = AppTest.from_function(naive)
@@ -163,36 +177,115 @@ def playing() -> None:
     import numpy as np
     import streamlit as st
 
+    from demo.components import tables
     from demo.components.player import player
 
+    def heard(ends: object) -> None:
+        st.session_state["told"] = ends
+
     t = player(
-        np.zeros((5, 784), np.uint8),
+        "toy",
+        st.session_state.get("stops", [[0.0, 0.0], [1.0, 2.0]]),
+        route="straight",
+        frames=20,
+        closed=False,
+        ends=(("3", 0), ("prior", 7)),
+        tray=tables.pack_tray(np.zeros((10, 1, 2)), np.zeros((4, 2)), {"loc": np.zeros((8, 2)), "label": np.zeros(8)}),
+        drawing=None,
         t=st.session_state.get("given", 0.3),
-        log_p_z=np.linspace(-3, -2, 5),
-        labels=("a", "b"),
-        path=np.zeros((5, 2)),
-        background=np.zeros((4100, 3)),
+        on_ends=heard,
         key="p",
     )
     st.text(repr(t))
 
 
-def test_t_is_always_that_of_a_frame() -> None:
+def given_to(at: AppTest) -> dict[str, Any]:
+    """What the player was last given; the tray goes before it as bytes."""
+    found = [json.loads(element.proto.json) for element in at.get("bidi_component") if element.proto.json]
+    return found[-1][0]
+
+
+def test_t_is_in_thousandths_as_a_link_has_it() -> None:
     at = AppTest.from_function(playing)
-    assert shown(at) == "0.25"
-    for value, believed in ((0.5, "0.5"), (0.9, "1.0"), (1, "1.0"), (1.01, "1.0"), ("0", "1.0"), (float("nan"), "1.0")):
+    assert shown(at) == "0.3"
+    for value, believed in (
+        (0.5, "0.5"), (0.12345, "0.123"), (1, "1.0"), (1.01, "1.0"), ("0", "1.0"), (float("nan"), "1.0"), (True, "1.0"),
+    ):  # fmt: skip
         send(at, 0, value, "p")
         assert shown(at) == believed
-    at.session_state["given"] = 0.999
+    at.session_state["given"] = 0.9998
     assert shown(at) == "1.0"
-    assert sent(at)["number"] == 0, "that is the frame that is shown"
+    assert given_to(at)["number"] == 0, "that is what is shown"
 
 
-def test_the_map_is_sent_as_floats_and_thinned() -> None:
+def test_another_way_is_another_subject_and_keeps_the_place() -> None:
     at = AppTest.from_function(playing)
     shown(at)
-    dots = np.frombuffer(base64.b64decode(sent(at)["background"]), "<f4").reshape(-1, 3)
-    assert 1000 <= len(dots) <= player.MOST_DOTS
+    send(at, 0, 0.5, "p")
+    assert shown(at) == "0.5"
+    at.session_state["given"] = 0.5
+    at.session_state["stops"] = [[0.0, 0.0], [3.0, 3.0]]
+    assert shown(at) == "0.5"
+    assert (given_to(at)["number"], given_to(at)["base"]) == (1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ({"number": 4, "ends": {"b": ["7", 3]}}, 4),
+        ({"number": 4, "ends": {"b": ["77", 3]}}, 4),
+        ({"number": "4", "ends": {"b": ["7", 3]}}, 0),
+        ({"number": -1, "ends": {}}, 0),
+        ({"number": 2**60, "ends": {}}, 0),
+        ({"number": True, "ends": {}}, 0),
+        ({"ends": {}}, 0),
+        ([1], 0),
+        (None, 0),
+    ],
+)
+def test_the_browser_hears_which_choice_of_ends_is_answered(message: object, number: int) -> None:
+    at = AppTest.from_function(playing)
+    shown(at)
+    at.session_state["p"] = {"chosen": message}
+    shown(at)
+    assert given_to(at)["heard"] == number
+
+
+@pytest.mark.parametrize(
+    "ends", [{"a": ("0", 0)}, {"b": ["prior", 9999]}, {"a": ["drawing", 0], "b": ["7", 12]}], ids=repr
+)
+def test_ends_are_believed_where_they_are_some(ends: dict[str, Any]) -> None:
+    assert player.chosen(ends) == {end: tuple(choice) for end, choice in ends.items()}
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        None,
+        {},
+        [],
+        "a",
+        {"c": ["1", 0]},
+        {"a": ["1", 0], "b": ["2", 0], "c": ["3", 0]},
+        {"a": "10"},
+        {"a": ["1"]},
+        {"a": ["1", 0, 0]},
+        {"a": [1, 0]},
+        {"a": ["12", 0]},
+        {"a": ["", 0]},
+        {"a": ["1", -1]},
+        {"a": ["1", 10_000]},
+        {"a": ["1", 1.0]},
+        {"a": ["1", True]},
+        {"a": ["1", "0"]},
+        {"a": [["1"], 0]},
+        {"a": ["x" * 10_000_000, 0]},
+    ],
+    ids=lambda ends: repr(ends)[:40],
+)
+def test_ends_that_are_none_are_refused(ends: object) -> None:
+    with pytest.raises(ValueError, match=r"end"):
+        player.chosen(ends)
 
 
 def drawing() -> None:
@@ -228,11 +321,15 @@ def test_a_drawing_comes_back_bit_by_bit() -> None:
         (lambda: gallery.gallery(np.zeros((101, 784), np.uint8), picked=0, key="k"), "1 to 100"),
         (lambda: gallery.gallery(np.zeros((3, 784), np.uint8), picked=3, key="k"), "0 to 2"),
         (lambda: gallery.gallery(np.zeros((3, 784), np.uint8), picked=0, captions=["a"], key="k"), "captions"),
-        (lambda: film(np.zeros((1, 784), np.uint8), [0.0]), "2 to"),
-        (lambda: film(np.zeros((2, 784), np.uint8), [0.0]), "log_p_z"),
-        (lambda: film(np.zeros((2, 784), np.uint8), [0.0, np.inf]), "finite"),
-        (lambda: film(np.zeros((2, 784), np.uint8), [0.0, 0.0], t=1.5), "between 0 and 1"),
-        (lambda: film(np.zeros((2, 784), np.uint8), [0.0, 0.0], path=np.zeros((2, 3))), "path"),
+        (lambda: walk([[0.0, 0.0]]), "2 to"),
+        (lambda: walk([[0.0, 0.0]] * 9), "2 to"),
+        (lambda: walk([0.0, 0.0]), "stops"),
+        (lambda: walk([[0.0, 0.0], [0.0, np.inf]]), "finite"),
+        (lambda: walk(frames=0), "frames"),
+        (lambda: walk(route="crow"), "straight"),
+        (lambda: walk(drawing=[1.0]), "drawing"),
+        (lambda: walk(t=1.5), "between 0 and 1"),
+        (lambda: walk(t=float("nan")), "between 0 and 1"),
         (lambda: pad.pad(bits=np.zeros(783), key="k"), "784"),
         (lambda: pad.pad(bits=np.full(784, 2), key="k"), "0 or 1"),
     ],
@@ -242,8 +339,11 @@ def test_what_does_not_fit_is_refused(call: Callable[[], object], words: str) ->
         call()
 
 
-def film(frames: NDArray, log_p_z: list[float], t: float = 0.0, **more: Any) -> float:
-    return player.player(frames, t=t, log_p_z=log_p_z, labels=("a", "b"), key="k", **more)
+def walk(stops: Any = ((0.0, 0.0), (1.0, 1.0)), t: float = 0.0, **changed: Any) -> float:
+    given = {"route": "straight", "frames": 10, "closed": False, "drawing": None} | changed
+    tray = tables.pack_tray(np.zeros((10, 1, 2)), np.zeros((4, 2)), {"loc": np.zeros((8, 2)), "label": np.zeros(8)})
+    ends = (("3", 0), ("8", 0))
+    return player.player("toy", stops, t=t, ends=ends, tray=tray, on_ends=lambda _: None, key="k", **given)
 
 
 # MNIST-like drawings: the browser's arithmetic against NumPy's.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import spatial
 
-from demo.paths import ROUTES, great_circle, straight, tour
+from demo.paths import ROUTES, along, great_circle, straight, tour
 
 T = np.linspace(0, 1, 11)
 vectors = st.integers(2, 32).flatmap(lambda d: st.tuples(*[arrays(np.float64, d, elements=st.floats(-5, 5))] * 2))
@@ -58,3 +58,11 @@ def test_a_tour_passes_every_stop_at_an_even_pace_and_may_end_where_it_began(rou
     assert path.shape == (13, 5)
     np.testing.assert_allclose(path[::4], [*stops, stops[0]], atol=1e-12)
     np.testing.assert_allclose(path[5:8], route(stops[1], stops[2], [0.25, 0.5, 0.75]), atol=1e-12)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_a_share_of_the_way_is_where_the_tour_is_then(route: object) -> None:
+    stops = np.random.default_rng(4).standard_normal((4, 5))
+    path = tour(stops, 8, route)  # type: ignore[arg-type]
+    np.testing.assert_allclose(along(stops, np.linspace(0, 1, 25), route), path, atol=1e-12)  # type: ignore[arg-type]
+    np.testing.assert_allclose(along(stops, [0.5], route)[0], route(stops[1], stops[2], [0.5])[0])  # type: ignore[operator, arg-type]

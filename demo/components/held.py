@@ -9,6 +9,7 @@ nothing new to say the number stays, and so does the whole message: Streamlit th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -34,7 +35,7 @@ def held(key: str, given: T, subject: str, read: Callable[[object], T]) -> Held[
     `given` is the page's value; it is heard when it is new: neither what the page said last nor what it got back last.
     `subject` names what is chosen from (a hash of the pictures); with another subject the page's value counts.
     The browser sends {"number": int, "value": …} as state `held`; `read` turns that value into a T or raises
-    ValueError, and what it refuses is as if it had never been sent.
+    ValueError. What it refuses, and what has another number, is as if it had never been sent.
     """
     slot = f"{key}/held"
     last: Held[T] | None = st.session_state.get(slot)
@@ -44,12 +45,10 @@ def held(key: str, given: T, subject: str, read: Callable[[object], T]) -> Held[
     elif subject != last.subject or given not in (last.given, last.value) or (sent is None and last.value != last.base):
         now = Held(subject, last.number + 1, given, given, given)
     else:
-        now = replace(last, given=given, value=last.base)
+        now = replace(last, given=given)
     if sent is not None and sent[0] == now.number:
-        try:
+        with suppress(ValueError, RecursionError):  # the latter where what is nested too deep is to be named
             now = replace(now, value=read(sent[1]))
-        except ValueError:
-            now = replace(now, value=last.value if last is not None and last.number == now.number else now.base)
     st.session_state[slot] = now
     return now
 

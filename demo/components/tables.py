@@ -19,7 +19,10 @@ PLACE = 1e-4  # codes travel with the four decimals of z in a link: a jump to a 
 
 
 def pack_tables(lattice: Mapping[str, ArrayLike] | None, codes: Mapping[str, ArrayLike] | None) -> tuple[str, bytes]:
-    """The file of tables that `js/weights.js` reads, and its id (a digest of the content)."""
+    """The file of tables that `js/tables.js` reads, and its id (a digest of the content).
+
+    Codes travel class after class, with how many each class (0 to 9) has instead of a label each.
+    """
     arrays: list[tuple[str, NDArray, float]] = []
     if lattice is not None:
         axis = np.asarray(lattice["axis"], dtype=np.float64)
@@ -36,9 +39,26 @@ def pack_tables(lattice: Mapping[str, ArrayLike] | None, codes: Mapping[str, Arr
         loc, label = np.asarray(codes["loc"], dtype=np.float64), np.asarray(codes["label"])
         if loc.shape != (len(label), 2):
             raise ValueError(f"codes have shape {loc.shape}, their labels {label.shape}")
-        inside = np.abs(loc).max(axis=1) <= BOX
-        arrays.append(("loc", *_fixed(loc[inside], PLACE)))
-        arrays.append(("label", label[inside].astype(np.uint8), 1.0))
+        inside = np.flatnonzero(np.abs(loc).max(axis=1) <= BOX)
+        by_class = inside[np.argsort(label[inside], kind="stable")]
+        arrays.append(("count", np.bincount(label[inside], minlength=10).astype("<i4"), 1.0))
+        arrays.append(("loc", *_fixed(loc[by_class], PLACE)))
+    return pack(arrays)
+
+
+def pack_tray(offered: ArrayLike, draws: ArrayLike, codes: Mapping[str, ArrayLike]) -> tuple[str, bytes]:
+    """What a walk may start from, for `js/railends.js`: its id and the file.
+
+    `offered` [10, pages, d]: codes of each class; `draws` [n, d] of the prior. In two dimensions also `dots` for a map:
+    every eighth of the `codes` (`loc` [N, d], `label` [N]) with its class.
+    """
+    rows, loc = np.asarray(offered), np.asarray(codes["loc"])
+    arrays: list[tuple[str, NDArray, float]] = [
+        ("prior", np.asarray(draws, "<f8"), 1.0),  # first: eight bytes a number
+        ("loc", rows.reshape(-1, rows.shape[-1]).astype("<f4"), 1.0),
+    ]
+    if loc.shape[1] == 2:
+        arrays.append(("dots", np.column_stack([loc, codes["label"]])[::8].astype("<f4"), 1.0))
     return pack(arrays)
 
 

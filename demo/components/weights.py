@@ -11,8 +11,10 @@ import struct
 import streamlit as st
 
 from demo.components import bundle
+from demo.components.crate import crated
 
-_element = st.components.v2.component("weights", js=bundle("weights"), isolate_styles=True)
+_networks = st.components.v2.component("weights", js=bundle("weights"), isolate_styles=True)
+_tables = st.components.v2.component("tables", js=bundle("tables"), isolate_styles=True)
 
 
 def weights(model_id: str, blob: bytes) -> None:
@@ -26,9 +28,9 @@ def weights(model_id: str, blob: bytes) -> None:
     name = json.loads(blob[4 : 4 + length])["model"]
     if name != model_id:
         raise ValueError(f"these are the weights of {name}, not of {model_id}")
-    shelve(f"weights-{model_id}", blob)
+    _networks(key=f"weights-{model_id}", data=crated(blob))
 
 
 def shelve(key: str, blob: bytes) -> None:
-    """Gives a file to the page; js/weights.js says which kinds it knows."""
-    _element(key=key, data=blob)
+    """Gives a file of tables to the page."""
+    _tables(key=key, data=crated(blob))

@@ -28,19 +28,19 @@ with layout.frame(
     "behind $p(x)$. In two dimensions we can still compute it, and see how close the bound of a variational "
     "autoencoder comes.",
 ):
-    linked = bool(st.query_params)
+    state = st.session_state
+    toured = not state.setdefault("opened by a link", bool(st.query_params))  # once: what changes is sent anew
     layout.complain(address.restore(FIELDS))
     model_id = layout.planar_model()
     vae = layout.open_model(model_id)
     weights(model_id, vae.decoder_weights())
-    state = st.session_state
     state.z1, state.z2, state.pin = explorer(
         model_id,
         z=(state.z1, state.z2),
         pin=state.pin,
         lattice=vae.extras,
         codes=vae.codes._asdict(),
-        tour=not linked,
+        tour=toured,
         key="explorer",
     )
     ways = {
@@ -59,6 +59,7 @@ with layout.frame(
         "Every number on these pages is computed from a trained model, none is typed in."
     )
     ledger.show(
-        lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode), "home"
+        lambda: home_receipts.receipts(model_id, (state.z1, state.z2), vae.extras, vae.encode, vae.decode, state.pin),
+        "home",
     )
     links.show(FIELDS)

@@ -1,19 +1,22 @@
 """Interpolate: two ends, a route between them, a film along it that answers without the server."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 
-from demo import address, digits, layout, ledger, links, paths, pictures
+from demo import address, cache, digits, layout, ledger, links, paths, pictures
+from demo import ends as ends_of_walks
+from demo.components import tables
 from demo.components.pad import pad
-from demo.components.player import player
-from demo.densities import Array, log_standard_normal, sigmoid
-from demo.pretrained import PretrainedVAE
+from demo.components.player import Choice, player
+from demo.components.weights import weights
+from demo.densities import Array, sigmoid
+from demo.ends import CLASSES, KINDS, kind_name
 from demo.receipts import interpolate as interpolate_receipts
 from demo.receipts.interpolate import End
 
 models = layout.models()
-CLASSES = tuple("0123456789")
-KINDS = (*CLASSES, "prior", "drawing")
 MOST_ON_THE_WAY = 4
 
 
@@ -45,28 +48,19 @@ def another(end: str) -> None:
     state[f"{end}_n"] = (state[f"{end}_n"] + 1) % 10_000
 
 
+def draw_an_end() -> None:
+    state.b = "drawing"
+
+
 def swap() -> None:
     state.a, state.b, state.a_n, state.b_n = state.b, state.a, state.b_n, state.a_n
     state.via = state.via[::-1]
     state.t = 1 - state.t
 
 
-def kind_name(kind: str) -> str:
-    return {"prior": "a draw of the prior", "drawing": "your drawing"}.get(kind, f"a test digit {kind}")
-
-
-def end_latent(vae: PretrainedVAE, kind: str, number: int) -> Array:
-    """The latent of one end, [d]: the mean of q for the drawing or the number-th test digit of its class, or a draw
-    of the prior."""
-    if kind == "drawing":
-        x = digits.unpack(state.bits)
-        assert x is not None  # the page waits for a drawing
-        return vae.encode(x[None])[0][0].astype(np.float64)
-    if kind == "prior":
-        return digits.sample_prior(1, vae.latent_dim, number)[0]
-    of_class = np.flatnonzero(vae.codes.label == int(kind))
-    order = np.random.default_rng(digits.TEST_SEED).permutation(of_class)
-    return np.asarray(vae.codes.loc[order[number % len(order)]], np.float64)
+def set_ends(chosen: Mapping[str, Choice]) -> None:
+    for end, (kind, number) in chosen.items():
+        state[end], state[f"{end}_n"] = kind, number
 
 
 with layout.frame(
@@ -76,13 +70,16 @@ with layout.frame(
     layout.complain(address.restore(FIELDS))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
-        for end, label in (("a", "From"), ("b", "To")):
-            st.selectbox(label, KINDS, key=end, format_func=kind_name, width=190)
-            st.button(
-                "Another", key=f"another_{end}", on_click=another, args=(end,), disabled=state[end] == "drawing",
-                help=f"Another start for “{label}”",
-            )  # fmt: skip
+        st.button("Draw an end", on_click=draw_an_end, disabled="drawing" in (state.a, state.b))
+        st.button("Swap the ends", on_click=swap)
         with st.popover("More"):
+            for end, label in (("a", "From"), ("b", "To")):
+                with st.container(horizontal=True, vertical_alignment="bottom"):
+                    st.selectbox(label, KINDS, key=end, format_func=kind_name, width=190)
+                    st.button(
+                        "Another", key=f"another_{end}", on_click=another, args=(end,),
+                        disabled=state[end] == "drawing", help=f"Another digit for “{label}”",
+                    )  # fmt: skip
             st.multiselect(
                 "On the way", CLASSES, key="via", max_selections=MOST_ON_THE_WAY, placeholder="digits to pass by",
             )  # fmt: skip
@@ -91,8 +88,7 @@ with layout.frame(
                 format_func={"no": "stay", "yes": "back to the start"}.__getitem__,
             )  # fmt: skip
             st.segmented_control("Route", tuple(paths.ROUTES), key="route", required=True)
-            st.slider("Frames", 5, 121, key="steps")
-            st.button("Swap the ends", on_click=swap)
+            st.slider("Frames of the film", 5, 121, key="steps")
     vae = layout.open_model(state.model)
     if "drawing" in (state.a, state.b):
         drawn = pad(bits=digits.unpack(state.bits) if state.bits else None, key="pad")
@@ -104,47 +100,52 @@ with layout.frame(
         st.markdown("Draw a digit, and the walk begins.")
         links.show(FIELDS)
         st.stop()
-    stops = [End(kind, n, end_latent(vae, kind, n), state.bits * (kind == "drawing")) for kind, n in named]
+    stops = [
+        End(kind, n, ends_of_walks.latent(vae, kind, n, state.bits), state.bits * (kind == "drawing"))
+        for kind, n in named
+    ]
+    latents = [stop.z for stop in stops]
     steps_a_leg = max(4, round((state.steps - 1) / (len(stops) - 1)))
-    route = paths.tour([stop.z for stop in stops], steps_a_leg, paths.ROUTES[state.route])
-    frames = sigmoid(vae.decode(route))
-    planar = vae.latent_dim == 2
-    background = None
-    if planar:
-        some = slice(None, None, 8)
-        background = np.column_stack([vae.codes.loc[some], vae.codes.label[some]])
+    weights(state.model, vae.decoder_weights())
     state.t = player(
-        (frames * 255).round().astype(np.uint8),
+        state.model,
+        latents,
+        route=state.route,
+        frames=steps_a_leg,
+        closed=state.closed == "yes",
+        ends=((state.a, state.a_n), (state.b, state.b_n)),
+        tray=tables.pack_tray(*cache.offered(state.model), vae.codes._asdict()),
+        drawing=ends_of_walks.latent(vae, "drawing", 0, state.bits) if state.bits else None,
         t=state.t,
-        log_p_z=log_standard_normal(route),
-        labels=(kind_name(stops[0].kind), kind_name(stops[-1].kind)),
-        path=route if planar else None,
-        background=background,
+        on_ends=set_ends,
         key="rail",
     )
     layout.caption(
-        "Scrub, play, or click a frame. Each frame is one decoding, none is blended from its neighbours. "
+        "Scrub, play, or click a picture. Each is one decoding, none is blended from its neighbours. "
         + (
             "On the map, dots are the codes of test digits and circles the prior’s 1σ, 2σ and 3σ."
-            if planar
+            if vae.latent_dim == 2
             else "A straight line between far codes cuts through the middle, where the prior has hardly any mass; "
             "the great circle keeps its distance from the origin. Compare log p(z) along both."
         )
     )
     name = "-".join([state.model, *(stop.kind for stop in stops)])
+    route = paths.ROUTES[state.route]
+
+    def film() -> Array:
+        return sigmoid(vae.decode(paths.tour(latents, steps_a_leg, route)))
+
+    def strip() -> Array:
+        return sigmoid(vae.decode(paths.along(latents, np.linspace(0, 1, 11), route)))
+
     with st.container(horizontal=True):
         st.download_button(
-            "Film as GIF", lambda: pictures.animation(frames), f"{name}.gif", "image/gif", on_click="ignore"
+            "Film as GIF", lambda: pictures.animation(film()), f"{name}.gif", "image/gif", on_click="ignore"
         )
         st.download_button(
-            "Strip as PNG",
-            lambda: pictures.strip(frames[np.linspace(0, len(frames) - 1, 11).astype(int)]),
-            f"{name}.png",
-            "image/png",
-            on_click="ignore",
+            "Strip as PNG", lambda: pictures.strip(strip()), f"{name}.png", "image/png", on_click="ignore"
         )
-    frame = round(state.t * (len(route) - 1))
     ledger.show(
-        lambda: interpolate_receipts.receipts(state.model, stops, state.route, route, steps_a_leg, frame), "interpolate"
+        lambda: interpolate_receipts.receipts(state.model, stops, state.route, steps_a_leg, state.t), "interpolate"
     )
     links.show(FIELDS)

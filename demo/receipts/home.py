@@ -1,4 +1,5 @@
-"""Receipts of the home page: log p(z) under the hand, and the account of the nearest digit of the atlas. Knows no page.
+"""Receipts of the home page: log p(z) under the hand, and the account of the nearest digit of the atlas or of a pinned
+one. Knows no page.
 
 The atlas holds the three terms at every node of a lattice; the page shows those of the node nearest to z.
 """
@@ -12,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import digits
-from demo.densities import log_standard_normal
+from demo.densities import log_bernoulli, log_standard_normal
 from demo.receipts import Receipt, Sheet, again, near, vector
 from demo.receipts.again import Array, Decode
 from demo.receipts.evidence import ACCOUNT
-from demo.receipts.subject import Origin, Subject
+from demo.receipts.subject import Origin, Subject, drawing
 
 TOLERANCE = 2e-3  # nats: rules that stop at 1e-3, kept in float32
+ROUNDING = 1e-4  # nats: softplus in float32 over 784 pixels, against float64
 Encode = Callable[[NDArray], tuple[NDArray, NDArray]]
 
 
@@ -29,9 +31,17 @@ def nearest(axis: NDArray, value: float) -> int:
 
 
 def receipts(
-    model_id: str, z: tuple[float, float], atlas: Mapping[str, NDArray] | None, encode: Encode, decode: Decode
+    model_id: str,
+    z: tuple[float, float],
+    atlas: Mapping[str, NDArray] | None,
+    encode: Encode,
+    decode: Decode,
+    pin: str = "",
 ) -> tuple[Receipt, ...]:
-    """log p(z) and, where the model has an atlas, log p(x), ELBO and gap of the digit at the nearest node."""
+    """log p(z) and, where the model has an atlas, log p(x), ELBO and gap of the digit at the nearest node.
+
+    Of a pinned x (as digits.pack writes it) log p(x|z) and log p(x, z) instead of these three.
+    """
     prior = Sheet({"z": vector(z)}).receipt(
         "log p(z)",
         r"\log p(z) = -\tfrac12 \big(z_1^2 + z_2^2\big) - \log 2\pi",
@@ -41,6 +51,9 @@ def receipts(
         "The density of each coordinate with its own constant, their logarithms summed.",
         near(lambda: float(again.log_normal(z)), 1e-9),
     )
+    x = digits.unpack(pin) if pin else None
+    if x is not None:
+        return (*_joint(model_id, z, pin, x, decode), prior)
     if atlas is None:
         return (prior,)
     axis = atlas["axis"]
@@ -52,6 +65,40 @@ def receipts(
     origin = Origin(f"the likeliest picture at {vector(node)}", f"x = digits.mode(vae.decode([{places}]))[0]")
     subject = Subject(model_id, origin, x, decode, loc, log_scale)
     return (prior, *_account(subject, {name: float(atlas[name][row, column]) for name in ("log_p_x", "elbo", "kl")}))
+
+
+def _joint(model_id: str, z: tuple[float, float], pin: str, x: NDArray, decode: Decode) -> tuple[Receipt, Receipt]:
+    """log p(x, z) and log p(x|z) of the pinned x at z."""
+    at = np.array([z], np.float64)
+    logits = decode(at)
+    log_p_z, log_p_x_given_z = float(log_standard_normal(z)), float(log_bernoulli(x, logits[0]))
+    given = f"z = np.array([[{float(z[0])!r}, {float(z[1])!r}]])\nlogits = vae.decode(z)"
+    code = f'vae = pretrained.load("{model_id}")\n{drawing(pin).code}\n{given}'
+    sheet = Sheet({"model": model_id, "x": f"pinned, {int(x.sum())} pixels of ink", "z": vector(z)}, code)
+
+    def again_x() -> float:
+        return float(again.log_bernoulli(x, logits[0]))
+
+    return (
+        sheet.receipt(
+            "log p(x, z)",
+            r"\log p(x,z) = \log p(z) + \log p(x|z)",
+            "The sum of the two logarithms below.",
+            log_p_z + log_p_x_given_z,
+            "log_standard_normal(z[0]) + log_bernoulli(x, logits[0])",
+            "Pixel by pixel in float64, and each coordinate’s density with its own constant.",
+            near(lambda: float(again.log_joint(decode, x, at)[0]), ROUNDING),
+        ),
+        sheet.receipt(
+            "log p(x|z)",
+            r"\log p(x|z) = \sum_i x_i l_i - \log\!\big(1 + e^{l_i}\big)",
+            "Ink times logits, less the logarithm of a product of 784 brackets.",
+            log_p_x_given_z,
+            "log_bernoulli(x, logits[0])",
+            "The logarithm of each pixel’s probability in float64, 784 of them summed.",
+            near(again_x, ROUNDING),
+        ),
+    )
 
 
 def _account(subject: Subject, kept: Mapping[str, float]) -> tuple[Receipt, ...]:

@@ -1,4 +1,4 @@
-"""Receipts of the interpolation page: log p(z) of the frame that is shown, and along the way. Knows no page."""
+"""Receipts of the interpolation page: log p(z) where the walk stands, and along the way. Knows no page."""
 
 from __future__ import annotations
 
@@ -46,45 +46,46 @@ class End:
         return f"{what}, number {self.number}: {vector(self.z)}"
 
 
-def receipts(
-    model_id: str, stops: Sequence[End], route_name: str, route: Array, frames: int, frame: int
-) -> tuple[Receipt, ...]:
-    """Of the tour [n, d] past the stops, `frames` steps a leg, and of one frame of it, counted from 0."""
-    d = route.shape[1]
-    leg = min(frame // frames, len(stops) - 2)
-    (a, b), step = stops[leg : leg + 2], frame - leg * frames
+def receipts(model_id: str, stops: Sequence[End], route_name: str, frames: int, share: float) -> tuple[Receipt, ...]:
+    """Of the tour past the stops, a share of it done, and of its film, which has `frames` steps a leg."""
+    latents = [stop.z for stop in stops]
+    d, legs = len(latents[0]), len(stops) - 1
+    leg = min(int(share * legs), legs - 1)
+    (a, b), step = stops[leg : leg + 2], share * legs - leg
     t = np.arange(frames + 1) / frames
+    route = paths.tour(latents, frames, paths.ROUTES[route_name])
     turned = [  # a great circle, where the ends of the leg leave one
         not np.allclose(route[k * frames : (k + 1) * frames + 1], paths.straight(start.z, end.z, t))
         for k, (start, end) in enumerate(pairwise(stops))
     ]
+    z = paths.along(latents, [share], paths.ROUTES[route_name])
     log_p_z = log_standard_normal(route)
     path = {"model": model_id, "past": "; ".join(stop.words for stop in stops), "route": route_name}
-    here = path | {"at": f"frame {frame + 1} of {len(route)}"}
+    here = path | {"t": f"{share:g}"}
     defined = _CODE_OF if {stop.kind for stop in stops} - {"prior", "drawing"} else ""
 
     start = f'vae = pretrained.load("{model_id}")\n\n{defined}'
     formula = r"\log p(z) = -\tfrac12 \big(|z|^2 + d \log 2\pi\big)"
-    at_frame = Sheet(
-        here, f'{start}a, b = {a.code}, {b.code}\nz = paths.ROUTES["{route_name}"](a, b, [{step} / {frames}])'
-    )
     listed = ", ".join(stop.code for stop in stops)
+    at_share = Sheet(
+        here, f'{start}stops = [{listed}]\nz = paths.along(stops, [{share!r}], paths.ROUTES["{route_name}"])'
+    )
     everywhere = Sheet(
         path | {"frames": str(len(route))},
         f'{start}stops = [{listed}]\nz = paths.tour(stops, {frames}, paths.ROUTES["{route_name}"])',
     )
-    legs = [_log_p_z(start.z, end.z, t, bent) for (start, end), bent in zip(pairwise(stops), turned, strict=True)]
-    second = np.concatenate([part[:-1] for part in legs] + [legs[-1][-1:]])
+    parts = [_log_p_z(start.z, end.z, t, bent) for (start, end), bent in zip(pairwise(stops), turned, strict=True)]
+    second = np.concatenate([part[:-1] for part in parts] + [parts[-1][-1:]])
     by_length = "From the lengths and the angle of the ends of each leg alone, without any point between them."
     found = [
-        at_frame.receipt(
+        at_share.receipt(
             "log p(z)",
             formula,
             f"The standard normal density in {d} dimensions at this point of the route.",
-            float(log_p_z[frame]),
+            float(log_standard_normal(z)[0]),
             "log_standard_normal(z)[0]",
             by_length,
-            near(lambda: float(second[frame]), 1e-6),
+            near(lambda: float(_log_p_z(a.z, b.z, np.array([step]), turned[leg])[0]), 1e-6),
         )
     ]
     for word, function, value, other in (
@@ -103,8 +104,8 @@ def receipts(
             )
         )
     if d == 2:
-        plain = at_frame.given(unit="")
-        found += [_coordinate(plain, j, a, b, step / frames, float(route[frame, j]), turned[leg]) for j in range(2)]
+        plain = at_share.given(unit="")
+        found += [_coordinate(plain, j, a, b, step, float(z[0, j]), turned[leg]) for j in range(2)]
     return tuple(found)
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from demo import digits, pretrained
+from demo import digits, ends, pretrained
 from demo.evidence import elbo, importance_bound
+from tests.site import log_bernoulli
 from tests.static import compare, drawn, given, made_images, serve
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ def test_the_numbers_of_a_drawing_are_those_of_the_site(browser: Browser, url: s
     assert x is not None
     vae = pretrained.load(MODELS[0])
     loc, log_scale = (row[0].astype(np.float64) for row in vae.encode(x[None]))
-    noise = np.random.RandomState(5).standard_normal((100, 2))
+    noise = np.random.default_rng(5).standard_normal((100, 2))
     expected = elbo(vae.decode, x, loc, log_scale)
     bound = importance_bound(drawn(vae.decode, x, loc, log_scale, noise))
     np.testing.assert_allclose(shown[0], [*loc, *np.exp(log_scale)], atol=0.0051)
@@ -189,6 +191,7 @@ def test_a_reload_restores_what_the_hand_did(browser: Browser, url: str) -> None
         page.keyboard.press("Enter")
         page.locator("[role=option]").nth(7).click()
         go_to(page, "walk", ".player input[type=range]")
+        page.locator("#walk summary").click()
         page.locator("#walk select").nth(1).select_option("4")
         page.locator("#walk").get_by_label("great circle").check(force=True)
         page.locator("#walk .player .strip button").nth(3).click()
@@ -265,6 +268,47 @@ def test_a_drawing_can_be_an_end_of_the_walk(browser: Browser, url: str) -> None
                 return
             page.wait_for_timeout(100)
         raise AssertionError("the walk still leads to the digit that was on the pad before")
+
+
+def test_a_pinned_digit_comes_with_the_link_and_goes_into_it(browser: Browser, url: str) -> None:
+    """As the Streamlit site has it: the same field, the same line, the numbers of onnxruntime and SciPy."""
+    x = np.zeros(784, np.uint8)
+    x[300:420:7] = 1
+    z = np.array([-1.2531, 0.75])
+    with visit(browser, url, f"?z1=-1.2531&z2=0.75&pin={digits.pack(x)}") as (page, watch):
+        shown = [
+            float(page.locator(f".explorer .{name}-value").inner_text().replace("−", "-"))
+            for name in ("joint", "prior", "likelihood")
+        ]
+        logits = pretrained.load(MODELS[0]).decode(z[None])[0].astype(float)
+        log_p_z, log_p_x_given_z = stats.norm.logpdf(z).sum(), log_bernoulli(x, logits)
+        assert shown == pytest.approx([log_p_z + log_p_x_given_z, log_p_z, log_p_x_given_z], abs=0.0051)
+        page.locator(".explorer .plane").press("p")
+        page.wait_for_function("() => !location.search.includes('pin=')")
+        page.locator(".explorer .plane").press("p")
+        page.wait_for_function("() => /pin=[\\w-]{131}/.test(location.search)")
+        assert watch.faults == []
+
+
+def place(page: Page) -> list[float]:
+    """Where on the plane the walk stands."""
+    text = page.locator("#walk dd.z").inner_text().replace("−", "-")
+    return [float(found) for found in re.findall(r"-?[\d.]+", text)]
+
+
+def test_a_closed_tour_goes_past_the_digits_on_the_way(browser: Browser, url: str) -> None:
+    with visit(browser, url, "?a=7&via=24&b=1&closed=yes&t=0.25") as (page, watch):
+        go_to(page, "walk", ".player .strip button:last-child canvas[data-painted]")
+        page.locator("#walk .map .route").wait_for(state="attached")
+        vae = pretrained.load(MODELS[0])
+        assert place(page) == pytest.approx(ends.latent(vae, "2", 0).tolist(), abs=0.0051)
+        page.locator("#walk .player .scrub input").press("End")
+        page.wait_for_function("() => location.search.includes('t=1')")
+        assert place(page) == pytest.approx(ends.latent(vae, "7", 0).tolist(), abs=0.0051)
+        page.locator('#walk .tile[aria-label="a draw of the prior, number 3"]').click()
+        page.wait_for_function("() => location.search.includes('a=prior') && location.search.includes('a_n=2')")
+        assert place(page) == pytest.approx(ends.latent(vae, "prior", 2).tolist(), abs=0.0051)
+        assert watch.faults == []
 
 
 def test_without_a_network_the_page_opens_again(browser: Browser, folder: Path) -> None:

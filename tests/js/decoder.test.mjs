@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { float16ToFloat32, fromShelf, parseDecoder, parseEncoder, putOnShelf, sigmoid } from "../../demo/components/js/decoder.js";
+import { float16ToFloat32, parseDecoder, parseEncoder } from "../../demo/components/js/decoder.js";
+import { sigmoid } from "../../demo/components/js/logits.js";
+import { fromShelf, putOnShelf } from "../../demo/components/js/shelf.js";
 
 // float16 values are exact multiples of 2^-10 here, so that the naive decoder sees the very same weights.
 const toHalf = (value) => {
@@ -166,7 +168,7 @@ test("a malformed file is refused with a reason", () => {
     ["other dtype", withHeader({ dtype: "float64" }), /dtype/],
     ["another architecture", withHeader({ architecture: "transformer" }), /architecture is "transformer"/],
     ["no fine blocks", withHeader({ architecture: "conv" }), /architecture is "conv"/],
-    ["tensors of the other architecture", withHeader({ architecture: "conv", fine_blocks: 1 }), /first.weight has shape/],
+    ["tensors of the other architecture", withHeader({ architecture: "conv", fine_blocks: 1, dense_width: 3, dense_blocks: 0 }), /first.weight has shape/],
     ["negative width", withHeader({ width: -1 }), /width is -1/],
     ["tensor missing", withHeader({ tensors: toy.header.tensors.slice(1) }), /first.weight is missing/],
     ["null tensor", withHeader({ tensors: [null] }), /missing/],

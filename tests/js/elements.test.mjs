@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { gridShape, movedBy } from "../../demo/components/js/gallery.js";
 import { keep, recall } from "../../demo/components/js/held.js";
 import { cellMoved } from "../../demo/components/js/pad.js";
-import { axis, classCentres, fixed, nearestPoint, positionAt, stripStops } from "../../demo/components/js/rail.js";
+import { placeUnder } from "../../demo/components/js/drag.js";
+import { axis, classCentres, eased, fixed, inThousandths, nearestPoint, phaseAt, scrubbedBy, stripStops } from "../../demo/components/js/rail.js";
+import { candidates, pagesOf, tileAfter } from "../../demo/components/js/railends.js";
+import { ROUTES, along } from "../../demo/components/js/routes.js";
 import { debounce, fromBase64, packBits, toBase64, unpackBits } from "../../demo/components/js/wire.js";
 
 test("tiles are never smaller than a finger and never wider than the page", () => {
@@ -52,12 +55,75 @@ test("numbers have a true minus and no minus zero", () => {
   assert.equal(fixed(-0.001), "0.00");
 });
 
-test("frames and stops", () => {
-  assert.equal(positionAt(0.42, 61), 25);
-  assert.equal(positionAt(1, 61), 60);
-  assert.deepEqual(stripStops(61, 11), [0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60]);
-  assert.deepEqual(stripStops(2, 2), [0, 1]);
+test("places on the way, in thousandths, and the stops of the strip", () => {
+  assert.equal(inThousandths(0.12345), 0.123);
+  assert.deepEqual([inThousandths(-1), inThousandths(7)], [0, 1]);
+  assert.deepEqual(stripStops(5), [0, 0.25, 0.5, 0.75, 1]);
   assert.equal(nearestPoint([[0, 0], [1, 1], [2, 0]], [1.2, 0.8]), 1);
+});
+
+test("keys scrub by hundredths, with Shift by tenths, within the way, and leave other keys alone", () => {
+  assert.equal(scrubbedBy("ArrowRight", 0.5, false), 0.51);
+  assert.equal(scrubbedBy("ArrowDown", 0.5, true), 0.4);
+  assert.equal(scrubbedBy("ArrowLeft", 0.004, false), 0);
+  assert.deepEqual(["Home", "End", "PageUp"].map((key) => scrubbedBy(key, 0.95, false)), [0, 1, 1]);
+  for (const key of ["r", "c", "Escape", "Tab", "Enter"]) assert.equal(scrubbedBy(key, 0.5, false), null);
+});
+
+test("play is slow out of each stop and into the next, and goes on from where it stood", () => {
+  for (const legs of [1, 2, 5]) {
+    let last = -1;
+    for (let i = 0; i <= 200; i++) {
+      const t = eased((i / 200) * legs, legs);
+      assert.ok(t >= last && t >= 0 && t <= 1);
+      assert.ok(Math.abs(phaseAt(t, legs) - (i / 200) * legs) < 1e-6);
+      last = t;
+    }
+    assert.deepEqual([eased(0, legs), eased(legs, legs)], [0, 1]);
+    const middle = eased(0.51, legs) - eased(0.49, legs);
+    for (const stop of [0, legs - 0.02]) assert.ok(eased(stop + 0.02, legs) - eased(stop, legs) < middle / 10);
+  }
+});
+
+test("the way past the stops gives each leg as much of t", () => {
+  const stops = [[0, 0], [1, 0], [1, 8]];
+  assert.deepEqual(along(stops, 0, ROUTES.straight), [0, 0]);
+  assert.deepEqual(along(stops, 0.25, ROUTES.straight), [0.5, 0]);
+  assert.deepEqual(along(stops, 0.5, ROUTES.straight), [1, 0]);
+  assert.deepEqual(along(stops, 0.75, ROUTES.straight), [1, 4]);
+  assert.deepEqual(along(stops, 1, ROUTES.straight), [1, 8]);
+});
+
+test("what is let go near a place falls on it, of two on the nearer", () => {
+  const box = (left, right) => ({ left, right, top: 0, bottom: 50 });
+  const places = [{ name: "a", box: box(0, 50) }, { name: "b", box: box(60, 110) }];
+  assert.equal(placeUnder(25, 25, places), "a");
+  assert.equal(placeUnder(53, 25, places), "a");
+  assert.equal(placeUnder(57, 25, places), "b");
+  assert.equal(placeUnder(25, 60, places), "a");
+  assert.equal(placeUnder(25, 80, places), null);
+  assert.equal(placeUnder(5, 5, []), null);
+});
+
+test("a page of the tray has a code of each class, draws of the prior and the drawing", () => {
+  const loc = { shape: [20, 2], values: Float32Array.from({ length: 40 }, (_, i) => i) };
+  const prior = { shape: [6, 2], values: Float64Array.from({ length: 12 }, (_, i) => -i) };
+  assert.equal(pagesOf({ loc }), 2);
+  const first = candidates({ loc, prior }, 0, null);
+  assert.equal(first.length, 14);
+  assert.deepEqual(first[3], { kind: "3", number: 0, z: [12, 13] });
+  const second = candidates({ loc, prior }, 1, [7, 7]);
+  assert.deepEqual(second.map(({ kind }) => kind), [..."0123456789", "prior", "prior", "drawing"]);
+  assert.deepEqual(second[3], { kind: "3", number: 1, z: [14, 15] });
+  assert.deepEqual(second[11], { kind: "prior", number: 5, z: [-10, -11] });
+});
+
+test("keys rove within the tray", () => {
+  assert.equal(tileAfter("ArrowRight", 13, 14, 7), 13);
+  assert.equal(tileAfter("ArrowDown", 3, 14, 7), 10);
+  assert.equal(tileAfter("ArrowUp", 3, 14, 7), 3);
+  assert.equal(tileAfter("End", 3, 14, 7), 13);
+  assert.equal(tileAfter("Enter", 3, 14, 7), null);
 });
 
 test("a class stands at the median of its codes", () => {

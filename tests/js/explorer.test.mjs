@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { ENLARGED, REACH, enlargeInto } from "../../demo/components/js/enlarge.js";
 import * as latent from "../../demo/components/js/latent.js";
-import { parseTables } from "../../demo/components/js/weights.js";
+import { parseTables } from "../../demo/components/js/tables.js";
 
 test("z stays in the box, with the four decimals of a link, without a negative zero", () => {
   assert.deepEqual(latent.inBox([5, -5]), [3, -3]);

@@ -1,6 +1,7 @@
 // What the browser computes of images, as plain data that can travel: the other side of tests/workshop/test_static.py.
 // Runs in node and in a page alike. Knows nothing of where images and noise come from.
-import { parseDecoder, parseEncoder, sigmoid } from "../../demo/components/js/decoder.js";
+import { parseDecoder, parseEncoder } from "../../demo/components/js/decoder.js";
+import { sigmoid } from "../../demo/components/js/logits.js";
 import { Draws, elboMonteCarlo, importanceBound, logStandardNormal } from "../../demo/components/js/numerics.js";
 import { elbo } from "../../demo/components/js/quadrature.js";
 

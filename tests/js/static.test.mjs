@@ -16,10 +16,10 @@ const { BITS, readQuery, writeQuery } = await host("state");
 
 test("a link and what it says are one and the same", () => {
   const drawn = linkOfPad(padOfBits(Uint8Array.from({ length: 784 }, (_, i) => (i * i) % 3 === 1)));
-  const link = `?z1=-1.25&z2=0&model=z32&n=9&shown=draw&seed=7&picked=3&a=drawing&a_n=2&b=prior&b_n=5&route=great+circle&t=0.317&bits=${drawn}&k=1000&noise=12`;
+  const link = `?z1=-1.2531&z2=0&pin=${drawn}&model=z32&n=9&shown=draw&seed=7&picked=3&a=drawing&a_n=2&b=prior&b_n=5&via=27&closed=yes&route=great+circle&t=0.317&bits=${drawn}&k=1000&noise=12`;
   const { values, refused } = readQuery(link);
   assert.deepEqual(refused, []);
-  assert.equal(values.z1, -1.25);
+  assert.equal(values.z1, -1.2531);
   assert.equal(values.route, "great circle");
   assert.deepEqual(readQuery(writeQuery(values)).values, values);
   assert.equal(writeQuery(values), link);
@@ -32,8 +32,8 @@ test("what is not said is not written, and an empty link is the page's own", () 
 });
 
 test("what cannot be meant is refused by name", () => {
-  const { values, refused } = readQuery("?z1=9&n=0&seed=1.5&seed2=4&a=eleven&bits=AAAA&t=&k=1e3&model=../x&noise=-1&picked=5");
-  assert.deepEqual(refused, ["z1", "model", "n", "seed", "a", "t", "bits", "k", "noise"]);
+  const { values, refused } = readQuery("?z1=9&pin=AB&n=0&seed=1.5&seed2=4&a=eleven&via=11&closed=maybe&bits=AAAA&t=&k=1e3&model=../x&noise=-1&picked=5");
+  assert.deepEqual(refused, ["z1", "pin", "model", "n", "seed", "a", "via", "closed", "t", "bits", "k", "noise"]);
   assert.equal(values.seed, 1);
   assert.equal(values.picked, 5);
 });

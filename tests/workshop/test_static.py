@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from demo import colours, digits, paths, pretrained
-from demo.densities import log_bernoulli, sigmoid
+from demo.densities import log_bernoulli
 from export import ExportError, initialisers, shell, weights
 from export.networks import onnx_bytes
-from export.site import ENDS, LIMIT, LISTING, ends, export_site, main
+from export.site import ENDS, LIMIT, LISTING, export_site, main
 from tests.conftest import ROOT
 from tests.static import compare, compare_in_float64, given, made_images
 from tests.test_components import node
@@ -113,14 +113,17 @@ def test_what_is_needed_at_first_is_counted_and_kept(built: Built) -> None:
     assert any("at first" in line for line in built.said)
 
 
-def test_the_ends_are_the_first_of_the_interpolation_page() -> None:
+def test_the_ends_are_the_first_of_the_interpolation_page(built: Built) -> None:
     vae = pretrained.load(MODELS[0])
-    header, payload = unpacked(ends(vae)[1])
-    loc = np.frombuffer(payload, "<f4", 10 * ENDS * vae.latent_dim).reshape(-1, vae.latent_dim)
+    header, payload = unpacked((built.folder / MODELS[0] / "ends.bin").read_bytes())
+    rows = {row["name"]: row for row in header["arrays"]}
+    shape, offset = rows["loc"]["shape"], rows["loc"]["offset"]
+    assert shape == [10 * ENDS, vae.latent_dim]
+    loc = np.frombuffer(payload, "<f4", np.prod(shape), offset).reshape(shape)
     for digit, number in ((3, 0), (8, 5)):
         order = np.random.default_rng(digits.TEST_SEED).permutation(np.flatnonzero(vae.codes.label == digit))
         assert np.array_equal(loc[digit * ENDS + number], vae.codes.loc[order[number]])
-    assert [row["name"] for row in header["arrays"]] == ["loc", "label"]
+    assert list(rows) == ["prior", "loc", "dots"]
 
 
 def unpacked(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -237,7 +240,7 @@ def test_any_network_of_ours_becomes_one_of_the_browsers(architecture: str, tmp_
             np.testing.assert_allclose(ours["logPxGivenZ"], expected.repeat(2), atol=1e-9)
 
 
-def test_samples_are_those_of_numpys_stream(built: Built) -> None:
+def test_samples_of_a_seed_are_those_of_the_site(built: Built) -> None:
     script = f"""
         import {{ readFileSync }} from "node:fs";
         import {{ parseDecoder }} from "{(shell.JS / "decoder.js").as_uri()}";
@@ -249,14 +252,10 @@ def test_samples_are_those_of_numpys_stream(built: Built) -> None:
         console.log(JSON.stringify(last.value.map(({{ z, x }}) => [[...z], [...x]])));
     """
     vae = pretrained.load(MODELS[0])
-    legacy = np.random.RandomState(11)
-    for z, x in json.loads(node("--input-type=module", "--eval", script)):
-        np.testing.assert_allclose(z, expected := legacy.standard_normal(vae.latent_dim), rtol=1e-14)
-        chance = sigmoid(vae.decode(expected[None])[0])
-        uniform = legacy.random_sample(784)
-        sure = np.abs(uniform - chance) > 1e-5
-        assert np.array_equal(np.array(x)[sure], (uniform < chance)[sure])
-        assert sure.mean() > 0.99
+    z, x = map(np.array, zip(*json.loads(node("--input-type=module", "--eval", script)), strict=True))
+    expected = digits.sample_prior(6, vae.latent_dim, 11)
+    np.testing.assert_allclose(z, expected, rtol=1e-13)
+    np.testing.assert_array_equal(x, digits.sample_pixels(vae.decode(expected), 11))
 
 
 def test_routes_are_the_sites() -> None:
@@ -275,3 +274,17 @@ def test_routes_are_the_sites() -> None:
     for (a, b), found in zip(pairs, routes, strict=True):
         np.testing.assert_allclose(found[0], paths.straight(a, b, t), atol=1e-14)
         np.testing.assert_allclose(found[1], paths.great_circle(a, b, t), atol=1e-13)
+
+
+def test_a_tour_is_the_sites() -> None:
+    stops, t = np.random.default_rng(5).standard_normal((4, 32)), np.linspace(0, 1, 50)
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ ROUTES, along }} from "{(shell.JS / "routes.js").as_uri()}";
+        const {{ stops, t }} = JSON.parse(readFileSync(0, "utf8"));
+        console.log(JSON.stringify(Object.values(ROUTES).map((route) => t.map((share) => along(stops, share, route)))));
+    """
+    stdin = json.dumps({"stops": stops.tolist(), "t": t.tolist()})
+    found = json.loads(node("--input-type=module", "--eval", script, stdin=stdin))
+    for ours, route in zip(found, paths.ROUTES.values(), strict=True):
+        np.testing.assert_allclose(ours, paths.along(stops, t, route), atol=1e-13)

@@ -3,7 +3,7 @@
 // Images are kept pixel by pixel, [rows, columns, channels], and what is convolved has a rim of zeros: the three pixels
 // under a row of the kernel are then neighbours in memory, and a convolution is three products of 3 · channels numbers.
 // Weights come as [outputs, inputs, 3, 3] and channel by channel, and are put into this order once, when parsed.
-import { affine, silu } from "./perceptron.js";
+import { residualPerceptron, silu } from "./perceptron.js";
 
 const COARSE = 7;
 const FINE = 14;
@@ -119,19 +119,25 @@ function shuffled(side, channels, pair) {
   }
 }
 
-// z → first → 7 × 7 → blocks → silu → up → 14 × 14 → fine → silu → last → 28 × 28, plus a bias of each pixel's own.
-export function convSynthesis({ width, blocks, fine_blocks: fineBlocks }, take, inputs, outputs) {
-  const half = width / 2;
-  const given = take("first.weight", [width * COARSE ** 2, inputs]);
-  const shift = take("first.bias", [width * COARSE ** 2]);
-  const first = { rows: shift.length, columns: inputs, weight: new Float32Array(given.length), bias: new Float32Array(shift.length) };
-  for (let c = 0; c < width; c++) {
-    for (let p = 0; p < COARSE ** 2; p++) {
-      const [from, to] = [c * COARSE ** 2 + p, p * width + c];
-      first.weight.set(given.subarray(from * inputs, (from + 1) * inputs), to * inputs);
-      first.bias[to] = shift[from];
-    }
+// The linear layers between z and the picture; a picture stands channel by channel there and pixel by pixel here.
+function denseOf({ dense_width: width, dense_blocks: blocks }, take, inputs, outputs, first, last) {
+  return residualPerceptron({ width, blocks }, take, inputs, outputs, { first, blocks: "dense", last });
+}
+
+function byPixel(channels, pair) {
+  const places = COARSE ** 2;
+  for (let c = 0; c < channels; c++) {
+    for (let p = 0; p < places; p++) pair(c * places + p, p * channels + c);
   }
+}
+
+// z → first → dense → silu → flat → 7 × 7 → blocks → silu → up → 14 × 14 → fine → silu → last → 28 × 28, plus a bias of
+// each pixel's own.
+export function convSynthesis(sizes, take, inputs, outputs) {
+  const { width, blocks, fine_blocks: fineBlocks } = sizes;
+  const half = width / 2;
+  const flat = new Float64Array(width * COARSE ** 2);
+  const dense = denseOf(sizes, take, inputs, flat.length, "first", "flat");
   const coarse = stageOf(take, "blocks", COARSE, width, blocks);
   const up = kernelOf(take, "up", width, 4 * half);
   const fine = stageOf(take, "fine", FINE, half, fineBlocks);
@@ -140,7 +146,8 @@ export function convSynthesis({ width, blocks, fine_blocks: fineBlocks }, take, 
   const raised = new Float64Array(COARSE ** 2 * 4 * half);
   const quads = new Float64Array(FINE ** 2 * 4);
   return (input, out) => {
-    affine(first, input, coarse.h, false);
+    dense(input, flat);
+    byPixel(width, (from, to) => { coarse.h[to] = flat[from]; });
     coarse.run();
     coarse.into(up, coarse.active(), raised);
     shuffled(COARSE, half, (from, to) => { fine.h[to] = raised[from]; });
@@ -151,8 +158,9 @@ export function convSynthesis({ width, blocks, fine_blocks: fineBlocks }, take, 
   };
 }
 
-// x as 4 × 14 × 14 → first → fine → as 7 × 7 → down → blocks → silu → last.
-export function convAnalysis({ width, blocks, fine_blocks: fineBlocks }, take, inputs, outputs) {
+// x as 4 × 14 × 14 → first → fine → as 7 × 7 → down → blocks → silu → flat → dense → silu → last.
+export function convAnalysis(sizes, take, inputs, outputs) {
+  const { width, blocks, fine_blocks: fineBlocks } = sizes;
   const half = width / 2;
   const first = kernelOf(take, "first", 4, half);
   const entry = stageOf(take, "", FINE, 4, 0);
@@ -160,13 +168,8 @@ export function convAnalysis({ width, blocks, fine_blocks: fineBlocks }, take, i
   const down = kernelOf(take, "down", 4 * half, width);
   const gathered = stageOf(take, "", COARSE, 4 * half, 0);
   const coarse = stageOf(take, "blocks", COARSE, width, blocks);
-  const given = take("last.weight", [outputs, width * COARSE ** 2]);
-  const last = { rows: outputs, columns: width * COARSE ** 2, weight: new Float32Array(given.length), bias: take("last.bias", [outputs]) };
-  for (let o = 0; o < outputs; o++) {
-    for (let c = 0; c < width; c++) {
-      for (let p = 0; p < COARSE ** 2; p++) last.weight[o * last.columns + p * width + c] = given[o * last.columns + c * COARSE ** 2 + p];
-    }
-  }
+  const flat = new Float64Array(width * COARSE ** 2);
+  const dense = denseOf(sizes, take, flat.length, outputs, "flat", "last");
   return (input, out) => {
     shuffled(FINE, 1, (to, from) => { entry.h[to] = input[from]; });
     entry.into(first, entry.h, fine.h);
@@ -174,7 +177,8 @@ export function convAnalysis({ width, blocks, fine_blocks: fineBlocks }, take, i
     shuffled(COARSE, half, (to, from) => { gathered.h[to] = fine.h[from]; });
     gathered.into(down, gathered.h, coarse.h);
     coarse.run();
-    affine(last, coarse.active(), out, false);
-    return out;
+    const active = coarse.active();
+    byPixel(width, (to, from) => { flat[to] = active[from]; });
+    return dense(flat, out);
   };
 }

@@ -1,29 +1,13 @@
 // Encoder and decoder in plain JavaScript: parses a file of weights and turns z into logits of 784 pixels, or x into q.
-// Knows nothing of drawing, pages or Streamlit; the shelf at the end is how elements of one page share what is parsed.
+// Knows nothing of drawing, pages or Streamlit.
 //
 // The file: uint32 (little-endian) length of the header, the header as UTF-8 JSON padded with spaces to a multiple of
 // four, then the payload of float16 or float32 (the header's dtype), little-endian. A decoder goes from latent_dim to
 // pixels; an encoder ("kind": "encoder") from pixels to 2·latent_dim, the first half loc, the second log_scale. Both are
 // residual perceptrons (perceptron.js), or convolutions ("architecture": "conv", convolutions.js).
 import { convAnalysis, convSynthesis } from "./convolutions.js";
+import { readHeader } from "./crate.js";
 import { residualPerceptron } from "./perceptron.js";
-
-// Splits a file into its JSON header and the bytes after it. Throws an Error that says what is wrong.
-export function readHeader(bytes) {
-  if (!(bytes instanceof Uint8Array)) throw new Error("a file must arrive as bytes");
-  if (bytes.length < 4) throw new Error(`the file has ${bytes.length} bytes: too short for a header`);
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  if (length % 4 !== 0) throw new Error(`the header's length, ${length}, is no multiple of 4`);
-  if (4 + length > bytes.length) throw new Error(`the header claims ${length} bytes, the file has ${bytes.length}`);
-  let header;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + length)));
-  } catch (error) {
-    throw new Error(`the header is no JSON: ${error.message}`);
-  }
-  if (header === null || typeof header !== "object") throw new Error("the header is no JSON object");
-  return { header, payload: bytes.subarray(4 + length) };
-}
 
 // float16 bits as float32 (Float16Array is missing in many browsers). Weights are finite: Inf and NaN are refused.
 export function float16ToFloat32(halves) {
@@ -39,10 +23,6 @@ export function float16ToFloat32(halves) {
   return values;
 }
 
-export function sigmoid(logit) {
-  return 1 / (1 + Math.exp(-logit));
-}
-
 const wholeFrom = (least) => (value) => Number.isInteger(value) && value >= least;
 
 function checkHeader(header, kind) {
@@ -53,7 +33,7 @@ function checkHeader(header, kind) {
     pixels: wholeFrom(1),
     width: wholeFrom(1),
     blocks: wholeFrom(0),
-    architecture: (value) => value === undefined || (value === "conv" && wholeFrom(0)(header.fine_blocks)),
+    architecture: (value) => value === undefined || (value === "conv" && ["fine_blocks", "dense_blocks"].every((name) => wholeFrom(0)(header[name])) && wholeFrom(1)(header.dense_width)),
     activation: (value) => value === "silu",
     dtype: (value) => value === "float16" || value === "float32",
     tensors: Array.isArray,
@@ -140,24 +120,4 @@ export function parseEncoder(bytes) {
     return { loc: q.slice(0, latentDim), logScale: q.slice(latentDim) };
   };
   return { model, latentDim, pixels, encode };
-}
-
-// The page's shelf: what one element has parsed, every element may use, whichever was mounted first. It outlives the
-// modules (Streamlit gives each element a module of its own), hence the global.
-function shelf() {
-  globalThis.__shelf ??= { items: new Map(), bell: new EventTarget() };
-  return globalThis.__shelf;
-}
-
-export function putOnShelf(name, item) {
-  shelf().items.set(name, item);
-  shelf().bell.dispatchEvent(new Event(name));
-}
-
-// Calls `use(item)` now if the item is there, and whenever it is put there (again); returns a function that stops it.
-export function fromShelf(name, use) {
-  const ring = () => use(shelf().items.get(name));
-  shelf().bell.addEventListener(name, ring);
-  if (shelf().items.has(name)) ring();
-  return () => shelf().bell.removeEventListener(name, ring);
 }

@@ -1,7 +1,7 @@
 // The contest with the encoder: a hand shifts and stretches q over the stain of the posterior, and bound, gap and score
 // follow in the browser; what the server answers when the hand lets go takes the preview's place. Knows nothing of how
 // the stain, log p(x) or the answers were computed.
-import { fromShelf } from "./decoder.js";
+import { fromShelf } from "./shelf.js";
 import { paintStain, axisNumbers, putEllipse, stainOf } from "./ellipsemap.js";
 import { gaussianOf, heightOf, orderFor, previewOf, shareOf, spread, toldOf, verdictOf, widthText } from "./ellipsescore.js";
 import { HANDLES, draggedTo, grabbed, handlesOf, inLimits, keyedTo, mapOf, sameQ } from "./ellipseshape.js";

@@ -1,18 +1,21 @@
 // The explorer: the plane of decoded digits, one large digit that follows the hand, and log p(x) = ELBO + KL beneath it, or
 // log p(x,z) = log p(z) + log p(x|z) of a pinned x. Puts the parts together: decodes in the browser, while the numbers of
 // the lattice come from the server. Knows nothing of how weights and lattice were made.
-import { fromShelf, sigmoid } from "./decoder.js";
 import { ENLARGED, REACH, enlargeInto } from "./enlarge.js";
-import { WHOLE, following, isWhole, placeOf } from "./explorercamera.js";
-import { classesOf, drawCodes, looksLike, nearestCodes, saidOfCode } from "./explorercodes.js";
+import { WHOLE, following, placeOf } from "./explorercamera.js";
+import { codesOf, looksLike, nearestCodes, saidOfCode } from "./explorercodes.js";
 import { followHand } from "./explorerhand.js";
+import { Layers } from "./explorerlayers.js";
 import { Line } from "./explorerline.js";
-import { MARKUP, sigmas } from "./explorermarkup.js";
+import { MARKUP } from "./explorermarkup.js";
 import { Mosaic } from "./explorermosaic.js";
+import { Nodes } from "./explorernodes.js";
 import { jointTerms, packPin, unpackPin } from "./explorerpin.js";
 import { keep, recall } from "./held.js";
 import { PIXELS, SIDE, inkTable, onThemeChange, putDigit, rgb } from "./ink.js";
-import { inBox, logPrior, nearestNode, sentence, tourPoint, written } from "./latent.js";
+import { inBox, logPrior, sentence, tourPoint, written } from "./latent.js";
+import { sigmoid } from "./logits.js";
+import { fromShelf } from "./shelf.js";
 
 function create(parentElement) {
   performance.mark("explorer:mounted");
@@ -37,7 +40,6 @@ function create(parentElement) {
   let send = () => {};
   let decoder = null;
   let tables = null;
-  let classes = null;
   let held = false;
   let side = 0; // of the plane, in CSS pixels: read when it changes, never while drawing
   let looks = "";
@@ -76,7 +78,7 @@ function create(parentElement) {
     }
     const [across, down] = placeOf(view, z);
     marker.style.transform = `translate(${(across * side).toFixed(1)}px, ${(down * side).toFixed(1)}px)`;
-    if (tables?.loc) looks = atCode?.z === z ? saidOfCode(atCode.label) : looksLike(codes, z);
+    if (codes) looks = atCode?.z === z ? saidOfCode(atCode.label) : looksLike(codes, z);
     line.write("looks", looks);
     line.write("z-value", `(${written(z[0])}, ${written(z[1])})`);
     line.write("log-p-z", written(logPrior(z)));
@@ -97,24 +99,15 @@ function create(parentElement) {
   // x and the three numbers, those of the nearest node of the lattice; without a lattice x is that of z itself.
   let node = -1;
   let codes = null;
-  const bitsOfNodes = new Map();
-  function bitsAt(axis, place) {
-    if (!bitsOfNodes.has(place)) {
-      decoder.decode([axis[place % axis.length], axis[Math.floor(place / axis.length)]], logits);
-      bitsOfNodes.set(place, Uint8Array.from(logits, (logit) => (logit > 0 ? 1 : 0)));
-    }
-    return bitsOfNodes.get(place);
-  }
-
+  const nodes = new Nodes();
   function drawNode() {
-    const axis = tables?.axis?.values;
-    if (!axis) {
+    if (!nodes.axis) {
       putExample(-1, logits.map((logit) => (logit > 0 ? 1 : 0)));
       return;
     }
-    const now = nearestNode(axis, z[1]) * axis.length + nearestNode(axis, z[0]);
+    const now = nodes.nearest(z);
     if (now === node) return;
-    putExample(now, bitsAt(axis, now));
+    putExample(now, nodes.image(now));
     log = { name: "x", value: line.identity(now) };
   }
 
@@ -125,26 +118,10 @@ function create(parentElement) {
     small.putImageData(smallImage, 0, 0);
   }
 
-  // The lattice's images are decoded while nobody waits, so that a drag decodes once a frame.
-  let idle = 0;
-  const whenIdle = globalThis.requestIdleCallback ?? ((work) => setTimeout(() => work({ timeRemaining: () => 4 }), 50));
-  const noMoreIdle = globalThis.cancelIdleCallback ?? clearTimeout;
-  function prepareNodes() {
-    noMoreIdle(idle);
-    let next = 0;
-    const work = (deadline) => {
-      const axis = tables?.axis?.values;
-      if (!axis || !decoder) return;
-      for (; next < axis.length ** 2 && deadline.timeRemaining() > 3; next++) bitsAt(axis, next);
-      if (next < axis.length ** 2) idle = whenIdle(work);
-    };
-    idle = whenIdle(work);
-  }
-
   // --- The view and its layers ----------------------------------------------------------------------------------
   const mosaic = new Mosaic($(".mosaic"), (whole) => {
     root.dataset.mosaic = whole ? "whole" : "begun";
-    if (whole) prepareNodes();
+    if (whole) nodes.prepare();
   });
   const tilesAcross = () => (side && side < 440 ? 15 : 21);
 
@@ -152,33 +129,17 @@ function create(parentElement) {
     if (next.half === view.half && next.z1 === view.z1 && next.z2 === view.z2) return;
     view = next;
     mosaic.show(view);
-    drawLayers();
+    layers.draw();
     request();
   }
 
-  let layersAsked = 0;
-  const drawLayers = () => (layersAsked ||= requestAnimationFrame(drawLayersNow));
-  function drawLayersNow() {
-    layersAsked = 0;
-    const { viewBox, em, inside } = sigmas(view);
-    $(".sigmas").setAttribute("viewBox", viewBox);
-    $(".sigmas").style.setProperty("--em", `${em}px`);
-    $(".sigmas").innerHTML = inside;
-    $(".whole").hidden = isWhole(view);
-    if (codesCanvas.hidden || !codes || !side) return;
-    const ratio = devicePixelRatio;
-    if (codesCanvas.width !== Math.round(side * ratio)) codesCanvas.width = codesCanvas.height = Math.round(side * ratio);
-    const styles = getComputedStyle(root);
-    const [ink, paper] = ["--ink", "--paper"].map((name) => styles.getPropertyValue(name));
-    classes ??= classesOf(codes);
-    drawCodes(codesCanvas, codes, classes, view, { dark: root.dataset.theme === "dark", ink, paper, ratio });
-  }
+  const layers = new Layers(root, () => ({ view, side, codes }));
 
   function toggle(button, layer) {
     layer.hidden = !layer.hidden;
     button.setAttribute("aria-pressed", !layer.hidden);
     plane.classList.toggle("with-codes", !codesCanvas.hidden);
-    drawLayers();
+    layers.draw();
     tell();
   }
   $(".digits").addEventListener("click", () => toggle($(".digits"), $(".mosaic")));
@@ -200,7 +161,7 @@ function create(parentElement) {
     }
     mosaic.repaint(table);
     node = -1;
-    drawLayers();
+    layers.draw();
     request();
   }
 
@@ -340,7 +301,7 @@ function create(parentElement) {
   const size = new ResizeObserver(([{ contentRect }]) => {
     side = contentRect.width;
     if (decoder && table && mosaic.n !== tilesAcross()) mosaic.begin(decoder, tilesAcross());
-    drawLayers();
+    layers.draw();
     request();
   });
   size.observe(plane);
@@ -353,7 +314,7 @@ function create(parentElement) {
     if (next === decoder) return;
     decoder = next;
     node = -1;
-    bitsOfNodes.clear();
+    nodes.begin(decoder, tables?.axis?.values);
     side ||= plane.clientWidth;
     if (table) mosaic.begin(decoder, tilesAcross());
     request();
@@ -362,13 +323,12 @@ function create(parentElement) {
   function useTables(next) {
     tables = next;
     node = -1;
-    bitsOfNodes.clear();
-    codes = tables.loc ? { loc: tables.loc.values, label: tables.label.values } : null;
-    classes = null;
+    nodes.begin(decoder, tables.axis?.values);
+    codes = codesOf(tables);
     $(".dots").hidden = !codes;
     line.begin(tables, Boolean(pinned));
-    if (root.dataset.mosaic === "whole") prepareNodes();
-    drawLayers();
+    if (root.dataset.mosaic === "whole") nodes.prepare();
+    layers.draw();
     request();
   }
 
@@ -400,9 +360,8 @@ function create(parentElement) {
 
   function destroy() {
     [...stops, ...waiting].forEach((stop) => stop());
-    [frame, layersAsked].forEach(cancelAnimationFrame);
-    mosaic.halt();
-    noMoreIdle(idle);
+    cancelAnimationFrame(frame);
+    [mosaic, nodes, layers].forEach((part) => part.halt());
     clearTimeout(speaking);
     clearTimeout(sending);
     root.remove();

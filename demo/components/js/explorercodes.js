@@ -7,6 +7,15 @@ export const NEAR = 0.3; // beyond it no code speaks for z
 
 const COLOURS_OF_CLASSES = ["#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499", "#777777"];
 
+// The codes of a file of tables: `loc` [n, 2], class after class, and how many each class has; null where it has none.
+export function codesOf({ loc, count }) {
+  if (!loc) return null;
+  const label = new Uint8Array(loc.shape[0]);
+  let end = 0;
+  count.values.forEach((many, digit) => label.fill(digit, end, (end += many)));
+  return { loc: loc.values, label };
+}
+
 // The `count` codes nearest to z as [{ index, distance }], the nearest first.
 export function nearestCodes({ loc }, z, count) {
   const found = [];

@@ -1,10 +1,10 @@
 // The mosaic of decoded digits behind the plane: tiles for the view, coarse ones first where it moved, from the centre
 // out, a few milliseconds a frame; until they come, the picture of the view before is carried along.
 // Knows nothing of pointers, codes or likelihoods.
-import { sigmoid } from "./decoder.js";
 import { WHOLE, carried, pointAt } from "./explorercamera.js";
 import { PIXELS, SIDE, putDigit } from "./ink.js";
 import { fromCentre } from "./latent.js";
+import { sigmoid } from "./logits.js";
 
 const BUDGET = 6.5; // ms a frame of the 8 that a mosaic may take: one tile more may have begun
 const REST = 90; // ms without a new view before tiles are decoded for it

@@ -31,6 +31,9 @@ class Gallery {
     this.box.className = "grid";
     this.box.setAttribute("role", "listbox");
     this.box.tabIndex = 0;
+    this.spoken = this.root.appendChild(document.createElement("div"));
+    this.spoken.className = "spoken";
+    this.spoken.setAttribute("aria-live", "polite");
     this.tiles = [];
     this.shown = new Float32Array(0);
     this.later = debounce(() => this.tell(), AFTER_KEYS_MS);
@@ -132,6 +135,7 @@ class Gallery {
     if (i === this.picked) return;
     this.picked = i;
     this.mark();
+    this.spoken.textContent = `${this.tiles[i].option.getAttribute("aria-label")} of ${this.n} is picked`;
     this.later();
   }
 

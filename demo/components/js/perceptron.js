@@ -45,9 +45,11 @@ export function silu(input, out) {
   for (let i = 0; i < input.length; i++) out[i] = input[i] / (1 + Math.exp(-input[i]));
 }
 
-// `take(name, shape)` gives the weights. → run(input, out), which reads a Float64Array, writes into any array of numbers
-// and allocates nothing. Sums are float64.
-export function residualPerceptron({ width, blocks }, take, inputs, outputs) {
+const NAMES = { first: "first", blocks: "blocks", last: "last" };
+
+// `take(name, shape)` gives the weights of the layers called `names`. → run(input, out), which reads a Float64Array,
+// writes into any array of numbers and allocates nothing. Sums are float64.
+export function residualPerceptron({ width, blocks }, take, inputs, outputs, names = NAMES) {
   const linear = (name, columns, rows) => ({
     rows,
     columns,
@@ -55,12 +57,12 @@ export function residualPerceptron({ width, blocks }, take, inputs, outputs) {
     bias: take(`${name}.bias`, [rows]),
   });
 
-  const first = linear("first", inputs, width);
+  const first = linear(names.first, inputs, width);
   const pairs = Array.from({ length: blocks }, (_, i) => [
-    linear(`blocks.${i}.inner`, width, width),
-    linear(`blocks.${i}.outer`, width, width),
+    linear(`${names.blocks}.${i}.inner`, width, width),
+    linear(`${names.blocks}.${i}.outer`, width, width),
   ]);
-  const last = linear("last", width, outputs);
+  const last = linear(names.last, width, outputs);
 
   const h = new Float64Array(width);
   const active = new Float64Array(width);

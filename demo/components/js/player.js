@@ -1,15 +1,20 @@
-// The interpolation rail: one large digit, a strip of frames, a scrubber, log p(z) along the way and, for a plane, a
-// map, all answering at the speed of the hand. Every picture is a frame that came from Python; none is blended.
-import { PIXELS, inkTable, onThemeChange, paintDigit, sizeCanvas } from "./ink.js";
-import { debounce, fromBase64 } from "./wire.js";
+// The interpolation rail: two ends to set, one large digit, a strip, a scrubber, log p(z) along the way and, for a plane,
+// a map, all answering at the speed of the hand. Each picture is decoded here from its own z; none is blended.
+import { inkTable, onThemeChange, sizeCanvas } from "./ink.js";
+import { debounce } from "./wire.js";
 import { keep, recall } from "./held.js";
-import { axis, drawing, fixed, nearestPoint, positionAt, routeMap, stripStops, svg } from "./rail.js";
+import { logStandardNormal } from "./numerics.js";
+import { drawChart } from "./railchart.js";
+import { ENDS, Ends, nameOf } from "./railends.js";
+import { Painter } from "./railpaint.js";
+import { eased, fixed, inThousandths, nearestPoint, phaseAt, routeMap, scrubbedBy, stripStops } from "./rail.js";
+import { ROUTES, along } from "./routes.js";
+import { fromShelf } from "./shelf.js";
 
-const ONE_WAY_MS = 3000;
-const STILL_MS = 400; // between frames, where the visitor wants little movement
+const LEG_MS = 3000;
+const STILL_MS = 400; // between pictures, where the visitor wants little movement
 const AFTER_MS = 120;
-const TOP = 16; // the chart's margins
-const FOOT = 20;
+const SPEAK_MS = 500;
 const NARROW = 640;
 const ICONS = { play: "M1 0L11 6L1 12Z", pause: "M1 0H4.5V12H1ZM7.5 0H11V12H7.5Z" };
 const SCAFFOLD = `
@@ -21,53 +26,65 @@ const SCAFFOLD = `
         <dt><i>t</i></dt><dd class="t"></dd>
         <dt class="math">log <i>p</i>(<i>z</i>)</dt><dd class="p"></dd>
         <dt class="z-name"><i>z</i></dt><dd class="z"></dd>
-        <dt>frame</dt><dd class="frame"></dd>
       </dl>
       <button type="button" class="play"></button>
     </div>
   </div>
   <div class="strip"></div>
-  <div class="scrub"><input type="range" step="1" min="0" aria-label="place on the path"></div>
-  <div class="ends small"><span></span><span></span></div>
-  <figure class="chart"></figure>`;
+  <div class="scrub"><input type="range" step="1" min="0" max="1000" aria-label="place on the path"></div>
+  <figure class="chart"></figure>
+  <div class="spoken" aria-live="polite"></div>`;
 
 class Player {
   constructor(parent) {
     this.root = parent.appendChild(document.createElement("div"));
     this.root.className = "element player";
-    this.root.innerHTML = SCAFFOLD;
+    this.painter = new Painter();
+    this.ends = new Ends(this.root, this.painter, (end, item) => this.choose(end, item));
+    this.root.insertAdjacentHTML("beforeend", SCAFFOLD);
     const at = (selector) => this.root.querySelector(selector);
     this.parts = { stage: at(".stage"), large: at(".large canvas"), map: at(".map"), play: at(".play"),
-      strip: at(".strip"), scrub: at(".scrub input"), ends: this.root.querySelectorAll(".ends span"), chart: at(".chart"),
-      t: at(".t"), p: at(".p"), z: at(".z"), zName: at(".z-name"), frame: at(".frame") };
+      strip: at(".strip"), scrub: at(".scrub input"), chart: at(".chart"), spoken: at(".spoken"),
+      t: at(".t"), p: at(".p"), z: at(".z"), zName: at(".z-name") };
     this.later = debounce(() => this.tell(), AFTER_MS);
+    this.speak = debounce(() => this.say(), SPEAK_MS);
+    this.asked = {}; // ends that were chosen here and that the server has not answered yet: end → [kind, number]
+    this.waiting = [];
+    this.label();
     this.listen();
     this.watch = new ResizeObserver(() => this.layOut());
     this.watch.observe(this.root);
-    this.unwatch = onThemeChange(this.root, () => this.paint());
+    this.unwatch = onThemeChange(this.root, () => this.repaint());
   }
 
   listen() {
     const { play, scrub, strip, chart, map } = this.parts;
     play.addEventListener("click", () => (this.playing ? this.pause() : this.start()));
-    scrub.addEventListener("input", () => { this.halt(); this.show(Number(scrub.value)); });
+    scrub.addEventListener("input", () => { this.halt(); this.show(scrub.value / 1000); });
     scrub.addEventListener("change", () => this.later());
+    scrub.addEventListener("keydown", (event) => {
+      const t = event.ctrlKey || event.metaKey || event.altKey ? null : scrubbedBy(event.key, this.t, event.shiftKey);
+      if (t === null) return;
+      event.preventDefault();
+      this.jump(t);
+    });
     strip.addEventListener("click", (event) => {
       const stop = event.target.closest("button");
-      if (stop) this.jump(Number(stop.value));
+      if (stop) this.jump(inThousandths(Number(stop.value)));
     });
-    const along = (event) => {
+    const slide = (event) => {
       const box = chart.getBoundingClientRect();
+      const { inset } = this.chart;
       this.halt();
-      this.show(Math.round(((event.clientX - box.left - this.chartInset) / (box.width - 2 * this.chartInset)) * (this.n - 1)));
+      this.show((event.clientX - box.left - inset) / (box.width - 2 * inset));
     };
-    chart.addEventListener("pointerdown", (event) => { chart.setPointerCapture(event.pointerId); this.held = true; along(event); });
-    chart.addEventListener("pointermove", (event) => { if (this.held) along(event); });
+    chart.addEventListener("pointerdown", (event) => { chart.setPointerCapture(event.pointerId); this.held = true; slide(event); });
+    chart.addEventListener("pointermove", (event) => { if (this.held) slide(event); });
     for (const end of ["pointerup", "pointercancel"]) chart.addEventListener(end, () => { this.held = false; this.later(); });
     map.addEventListener("click", (event) => {
       const box = map.getBoundingClientRect();
       const z = this.map.toPlane(event.clientX - box.left, event.clientY - box.top);
-      this.jump(nearestPoint(this.data.path, z));
+      this.jump(inThousandths(nearestPoint(this.path, z) / (this.path.length - 1)));
     });
   }
 
@@ -75,156 +92,185 @@ class Player {
     this.send = send;
     const first = this.data === undefined;
     const renewed = first || data.number !== this.data.number;
+    const other = first || data.model !== this.data.model || data.tray !== this.data.tray;
+    if (first || data.heard > (this.sent ?? -1)) this.sent = data.heard;
+    if (data.heard < this.sent && !other) data = { ...data, stops: this.data.stops, ends: this.data.ends }; // an answer to an older choice
+    else this.asked = {};
     this.data = data;
-    this.frames = fromBase64(data.frames);
-    this.n = this.frames.length / PIXELS;
-    const { scrub, ends, stage, map } = this.parts;
-    scrub.max = this.n - 1;
-    data.labels.forEach((label, i) => { ends[i].textContent = label; });
-    stage.classList.toggle("no-map", !data.path);
-    map.hidden = !data.path;
-    this.parts.z.hidden = this.parts.zName.hidden = !data.path;
-    if (renewed && !this.playing) {
+    if (other) {
+      this.waiting.forEach((stop) => stop());
+      this.decoder = this.tables = null;
+      this.painter.halt(); // no latent of one model comes before the decoder of another
+    } else if (this.tables) {
+      this.ends.useTray(this.tables, data.drawing);
+    }
+    if (renewed && !this.playing && !this.held) {
       this.later.cancel();
       this.t = first ? recall(data.slot, data.number, data.base) : data.base;
     }
-    this.width = 0;
-    this.layOut();
+    this.useRoute();
+    if (!other) return;
+    this.waiting = [
+      fromShelf(`decoder:${data.model}`, (decoder) => { this.decoder = decoder; this.repaint(); }),
+      fromShelf(`tables:${data.tray}`, (tables) => { this.tables = tables; this.useTables(); }),
+    ];
   }
 
-  // Everything that depends on the width alone.
-  layOut() {
+  useTables() {
+    this.ends.useTray(this.tables, this.data.drawing);
+    if (this.planar && this.width) this.drawMap();
+    this.refresh();
+  }
+
+  // The way past the stops, on as many points as the film has frames.
+  useRoute() {
+    const { stops, route, frames, ends } = this.data;
+    this.legs = stops.length - 1;
+    const n = this.legs * frames;
+    this.zAt = (t) => along(stops, t, ROUTES[route]);
+    this.path = Array.from({ length: n + 1 }, (_, i) => this.zAt(i / n));
+    this.planar = stops[0].length === 2;
+    const { stage, map, z, zName } = this.parts;
+    stage.classList.toggle("no-map", !this.planar);
+    map.hidden = z.hidden = zName.hidden = !this.planar;
+    this.ends.show({
+      a: { kind: ends.a[0], number: ends.a[1], z: stops[0] },
+      b: { kind: ends.b[0], number: ends.b[1], z: stops[this.lastStop()] },
+    });
+    this.layOut(true);
+  }
+
+  // Where the second end stands: a closed tour goes on from it, back to the first.
+  lastStop() {
+    return this.data.stops.length - (this.data.closed ? 2 : 1);
+  }
+
+  // An end was chosen here: the walk goes there at once, and the server hears of it.
+  choose(end, { kind, number, z }) {
+    const stops = [...this.data.stops];
+    if (z.length !== stops[0].length) return; // a tile of the model before
+    stops[end === "a" ? 0 : this.lastStop()] = z;
+    if (end === "a" && this.data.closed) stops[stops.length - 1] = z;
+    this.data = { ...this.data, stops, ends: { ...this.data.ends, [end]: [kind, number] } };
+    this.asked[end] = [kind, number];
+    this.sent += 1;
+    this.useRoute();
+    this.speak();
+    this.send("chosen", { number: this.sent, ends: { ...this.asked } });
+  }
+
+  // Everything that depends on the width, and on the route where that is new.
+  layOut(renewed = false) {
     const width = this.root.clientWidth;
-    if (!width || width === this.width || !this.data) return;
-    this.width = width;
+    if (!width || !this.data || (width === this.width && !renewed)) return;
     const narrow = width <= NARROW;
-    const two = Boolean(this.data.path);
-    this.side = narrow ? Math.min(252, Math.floor(two ? (width - 16) / 2 : width * 0.5)) : 280;
+    this.side = narrow ? Math.min(252, Math.floor(this.planar ? (width - 16) / 2 : width * 0.5)) : 280;
     sizeCanvas(this.parts.large, this.side);
-    const count = Math.min(this.n, width < 440 ? 9 : 11);
+    this.ends.size(narrow ? 68 : 84);
+    if (width !== this.width) this.layOutStrip(width);
+    this.width = width;
+    const { strip, chart, stage } = this.parts;
+    [...strip.children].forEach((stop, k) => this.painter.soon(stop.firstChild, this.zAt(this.stops[k])));
+    const raised = !this.planar && !narrow; // beneath the rail, on its axis of t; where there is no map and room, in its place
+    (raised ? stage : this.root).append(chart);
+    const size = raised ? { height: this.side - 36, width: width - this.side - 260, inset: 8 } : { height: 124, width, inset: this.half };
+    this.chart = drawChart(chart, this.path.map(logStandardNormal), size);
+    if (this.planar) this.drawMap();
+    this.repaint();
+  }
+
+  layOutStrip(width) {
+    const { strip } = this.parts;
+    const count = width < 440 ? 9 : 11;
     const tile = Math.floor(width / count);
     const inset = (width - tile * count) / 2;
     this.half = inset + tile / 2;
     this.root.style.setProperty("--half", `${this.half}px`);
-    this.parts.strip.style.paddingInline = `${inset}px`;
-    this.stops = stripStops(this.n, count);
-    const thumb = Math.min(84, tile - 4);
-    this.parts.strip.replaceChildren(...this.stops.map((frame) => {
-      const stop = document.createElement("button");
-      Object.assign(stop, { type: "button", value: frame, tabIndex: -1 });
-      stop.setAttribute("aria-label", `go to t = ${fixed(frame / (this.n - 1))}`);
+    strip.style.paddingInline = `${inset}px`;
+    this.stops = stripStops(count);
+    while (strip.children.length > count) {
+      this.painter.forget(strip.lastChild.firstChild);
+      strip.lastChild.remove();
+    }
+    while (strip.children.length < count) {
+      const stop = strip.appendChild(document.createElement("button"));
+      Object.assign(stop, { type: "button", tabIndex: -1 }).append(document.createElement("canvas"));
+    }
+    [...strip.children].forEach((stop, k) => {
+      stop.value = this.stops[k];
+      stop.setAttribute("aria-label", `go to t = ${fixed(this.stops[k])}`);
       stop.style.width = `${tile}px`;
-      sizeCanvas(stop.appendChild(document.createElement("canvas")), thumb);
-      return stop;
-    }));
-    this.drawChart();
-    if (two) this.drawMap();
-    this.paint();
-  }
-
-  // Beneath the rail, on the rail's axis of t; where there is no map and room, in its place.
-  drawChart() {
-    const { chart, stage } = this.parts;
-    const raised = !this.data.path && this.width > NARROW;
-    (raised ? stage : this.root).append(chart);
-    const height = raised ? this.side - 36 : 124;
-    const width = raised ? this.width - this.side - 260 : this.width;
-    this.chartInset = raised ? 8 : this.half;
-    const values = this.data.log_p_z;
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    const { low, high, ticks, decimals } = axis(least, most);
-    const x = (i) => this.chartInset + (i / (this.n - 1)) * (width - 2 * this.chartInset);
-    const y = (value) => TOP + ((high - value) / (high - low)) * (height - TOP - FOOT);
-    const lines = ticks.map((tick) => svg("path", { class: "grid-line", d: `M${x(0)} ${y(tick)}H${x(this.n - 1)}` }));
-    const clear = (end) => Math.min(...ticks.map((tick) => Math.abs(values[end] - tick)));
-    const right = clear(this.n - 1) > clear(0); // the ticks' names stand where the curve keeps clear of them
-    const names = ticks.map((tick) => svg("text", { class: "halo numbers", x: x(right ? this.n - 1 : 0), y: y(tick) - 4,
-      "text-anchor": right ? "end" : "start" }, fixed(tick, decimals)));
-    if (names.length) names[names.length - 1].textContent += " nats";
-    const feet = [[0, "t = 0", "start"], [0.5, "0.5", "middle"], [1, "1", "end"]].map(([t, text, anchor]) =>
-      svg("text", { x: x(t * (this.n - 1)), y: height - 4, "text-anchor": anchor }, text));
-    const curve = svg("path", { class: "curve", d: drawing(values.map((value, i) => [x(i), y(value)])) });
-    this.hair = svg("path", { class: "hair", d: `M0 0V${height - FOOT}` });
-    this.dot = svg("circle", { class: "dot", r: 5.5 });
-    const title = svg("title", {}, `log p(z) along the path, from ${fixed(least)} to ${fixed(most)} nats`);
-    const caption = document.createElement("figcaption");
-    caption.className = "small faint";
-    caption.innerHTML = '<span class="math">log <i>p</i>(<i>z</i>)</span> along the path';
-    caption.style.paddingLeft = `${this.chartInset}px`;
-    chart.replaceChildren(caption,
-      svg("svg", { width, height, role: "img" }, title, ...lines, curve, ...names, ...feet, this.hair, this.dot));
-    this.onChart = (i) => [x(i), y(values[i])];
+      sizeCanvas(stop.firstChild, Math.min(84, tile - 4));
+    });
   }
 
   drawMap() {
-    const codes = this.data.background && new Float32Array(fromBase64(this.data.background).buffer);
-    this.map = routeMap(this.data.path, codes, this.side);
+    this.map = routeMap(this.path, this.tables?.dots?.values, this.side, this.data.stops);
     this.parts.map.replaceChildren(this.map.picture);
   }
 
-  paint() {
+  repaint() {
     if (!this.stops) return;
-    this.table = inkTable(this.root);
-    const dark = (this.table[255] & 255) > (this.table[0] & 255);
+    const table = inkTable(this.root);
+    const dark = (table[255] & 255) > (table[0] & 255);
     this.root.style.setProperty("--c-prior", this.data.prior[Number(dark)]);
-    [...this.parts.strip.children].forEach((stop, k) => paintDigit(stop.firstChild, this.picture(this.stops[k]), this.table, 1));
+    this.painter.begin(this.decoder, table);
+    this.refresh();
+  }
+
+  refresh() {
+    if (!this.stops) return;
     this.at = null;
-    this.show(positionAt(this.t, this.n));
+    this.show(this.t);
   }
 
-  picture(frame) {
-    return this.frames.subarray(frame * PIXELS, (frame + 1) * PIXELS);
-  }
-
-  // Shows a frame everywhere at once.
-  show(frame) {
-    frame = Math.max(0, Math.min(this.n - 1, frame));
-    if (!this.playing) this.t = frame / (this.n - 1);
-    if (frame === this.at) return;
-    this.at = frame;
-    const { large, scrub, strip, t, p, z, frame: count } = this.parts;
-    const place = fixed(frame / (this.n - 1));
-    const density = `${fixed(this.data.log_p_z[frame])} nats`;
-    paintDigit(large, this.picture(frame), this.table, 1);
-    large.setAttribute("aria-label", `decoded digit at t = ${place}`);
-    t.textContent = place;
-    p.textContent = density;
-    count.textContent = `${frame + 1} of ${this.n}`;
-    scrub.value = frame;
-    scrub.setAttribute("aria-valuetext", `t = ${place}, log p(z) = ${density}`);
-    const near = nearestPoint(this.stops.map((stop) => [stop, 0]), [frame, 0]);
+  // Shows a place on the way everywhere at once.
+  show(t) {
+    t = this.playing ? t : inThousandths(t);
+    this.t = t;
+    if (t === this.at) return;
+    this.at = t;
+    const { large, scrub, strip, t: place, p, z } = this.parts;
+    const point = this.zAt(t);
+    const density = logStandardNormal(point);
+    const words = `${fixed(density)} nats`;
+    this.painter.now(large, point);
+    large.setAttribute("aria-label", `decoded digit at t = ${fixed(t, 3)}`);
+    place.textContent = fixed(t, 3);
+    p.textContent = words;
+    scrub.value = Math.round(1000 * t);
+    scrub.setAttribute("aria-valuetext", `t = ${fixed(t, 3)}, log p(z) = ${words}`);
+    const near = nearestPoint(this.stops.map((stop) => [stop, 0]), [t, 0]);
     [...strip.children].forEach((stop, k) => stop.setAttribute("aria-current", String(k === near)));
-    const [x, y] = this.onChart(frame);
-    this.hair.setAttribute("transform", `translate(${x} 0)`);
-    this.dot.setAttribute("transform", `translate(${x} ${y})`);
-    if (!this.data.path) return;
-    const point = this.data.path[frame];
+    this.chart.mark(t, density);
+    if (!this.playing) this.speak();
+    if (!this.planar) return;
     z.textContent = `(${fixed(point[0])}, ${fixed(point[1])})`;
     this.map.mark(point);
   }
 
-  jump(frame) {
+  jump(t) {
     this.halt();
-    this.show(frame);
+    this.show(t);
     this.later();
   }
 
   start() {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.playing = true;
-    this.way = this.t >= 1 ? -1 : this.way ?? 1;
-    this.phase = Math.acos(1 - 2 * this.t) / Math.PI; // t = (1 − cos π·phase)/2
+    this.way = this.t >= 1 ? -1 : (this.way ?? 1);
+    let phase = phaseAt(this.t, this.legs);
     let last = performance.now();
     const step = (now) => {
       const passed = now - last;
       if (!still || passed >= STILL_MS) {
         last = now;
-        this.phase += this.way * (still ? 0 : Math.min(passed, 50) / ONE_WAY_MS);
-        this.t = still ? this.t + this.way / (this.n - 1) : (1 - Math.cos(Math.PI * this.phase)) / 2;
-        const past = still ? this.t : this.phase;
-        if (past >= 1) [this.way, this.phase, this.t] = [-1, 1, 1];
-        if (past <= 0) [this.way, this.phase, this.t] = [1, 0, 0];
-        this.show(positionAt(this.t, this.n));
+        let t = still ? this.t + this.way / (this.stops.length - 1) : 0;
+        phase += still ? 0 : (this.way * Math.min(passed, 50)) / LEG_MS;
+        if (!still) t = phase <= 0 ? 0 : phase >= this.legs ? 1 : eased(phase, this.legs);
+        if (t >= 1) [this.way, phase, t] = [-1, this.legs, 1];
+        if (t <= 0) [this.way, phase, t] = [1, 0, 0];
+        this.show(t);
       }
       this.tick = requestAnimationFrame(step);
     };
@@ -240,7 +286,7 @@ class Player {
 
   pause() {
     this.halt();
-    this.show(positionAt(this.t, this.n));
+    this.show(this.t);
     this.later();
   }
 
@@ -249,6 +295,11 @@ class Player {
     if (this.parts.play.dataset.word === word) return;
     this.parts.play.dataset.word = word;
     this.parts.play.innerHTML = `<svg viewBox="0 0 12 12" aria-hidden="true"><path d="${ICONS[word]}"/></svg>${word}`;
+  }
+
+  say() {
+    const [from, to] = ENDS.map((end) => nameOf(this.data.ends[end][0]));
+    this.parts.spoken.textContent = `From ${from} to ${to}, t = ${fixed(this.t, 3)}, log p(z) = ${fixed(logStandardNormal(this.zAt(this.t)))} nats`;
   }
 
   tell() {
@@ -260,7 +311,11 @@ class Player {
 
   close() {
     this.later.now();
+    this.speak.cancel();
     cancelAnimationFrame(this.tick);
+    this.waiting.forEach((stop) => stop());
+    this.ends.close();
+    this.painter.halt();
     this.watch.disconnect();
     this.unwatch();
     this.root.remove();
@@ -269,7 +324,6 @@ class Player {
 
 export default function ({ data, parentElement, setStateValue }) {
   const player = (parentElement.player ??= new Player(parentElement));
-  player.label();
   player.update(data[0], setStateValue);
   return () => {
     player.close();

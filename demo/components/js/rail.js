@@ -1,4 +1,4 @@
-// What the interpolation rail computes and draws: axes, stops, the map of the route. Knows nothing of frames or play.
+// What the interpolation rail computes and draws: axes, stops, play, the map of the route. Knows nothing of pictures.
 
 const SVG = "http://www.w3.org/2000/svg";
 const STEPS = [1, 2, 2.5, 5, 10];
@@ -11,14 +11,33 @@ export function fixed(value, decimals = 2) {
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
 }
 
-// The frame shown at t in [0, 1], of n.
-export function positionAt(t, n) {
-  return Math.max(0, Math.min(n - 1, Math.round(t * (n - 1))));
+// t as links carry it: in thousandths, so that a link shows the very same picture.
+export function inThousandths(t) {
+  return Math.round(Math.min(1, Math.max(0, t)) * 1000) / 1000;
 }
 
-// Which frames stand in a strip of `count`: evenly spaced, first and last among them.
-export function stripStops(n, count) {
-  return Array.from({ length: count }, (_, k) => (count === 1 ? 0 : Math.round((k * (n - 1)) / (count - 1))));
+// Where play stands after `phase` legs of `legs`: slow out of each stop and slow into the next. phaseAt is its inverse.
+export function eased(phase, legs) {
+  const leg = Math.min(legs - 1, Math.floor(phase));
+  return (leg + (1 - Math.cos(Math.PI * (phase - leg))) / 2) / legs;
+}
+
+export function phaseAt(t, legs) {
+  const leg = Math.min(legs - 1, Math.floor(t * legs));
+  return leg + Math.acos(1 - 2 * Math.min(1, t * legs - leg)) / Math.PI;
+}
+
+// Where a key leads from t, or null for a key that is not ours.
+export function scrubbedBy(key, t, shift) {
+  const step = shift ? 0.1 : 0.01;
+  const by = { ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step, PageDown: -0.1, PageUp: 0.1 }[key];
+  if (by !== undefined) return inThousandths(t + by);
+  return { Home: 0, End: 1 }[key] ?? null;
+}
+
+// The t of each of `count` pictures in a strip: evenly spaced, both ends among them.
+export function stripStops(count) {
+  return Array.from({ length: count }, (_, k) => k / (count - 1));
 }
 
 // An axis for values from low to high: its own { low, high }, two to four round `ticks` inside it and how many decimals
@@ -71,8 +90,8 @@ export function drawing(points) {
 }
 
 // The latent plane to one scale, `side` pixels wide: codes as faint dots with the class at its median, the prior's
-// circles, the route. Returns the picture, mark(z) and toPlane(x, y).
-export function routeMap(route, codes, side) {
+// circles, the route and its stops. Returns the picture, mark(z) and toPlane(x, y).
+export function routeMap(route, codes, side, stops = [route[0], route[route.length - 1]]) {
   const reach = Math.max(3.3, ...route.map(([a, b]) => Math.max(Math.abs(a), Math.abs(b)) + 0.3));
   const scale = side / (2 * reach);
   const put = ([a, b]) => [(a + reach) * scale, (reach - b) * scale];
@@ -97,7 +116,7 @@ export function routeMap(route, codes, side) {
   }
   const line = route.map(put);
   parts.push(svg("path", { class: "route", d: drawing(line) }));
-  for (const [cx, cy] of [line[0], line[line.length - 1]]) parts.push(svg("circle", { class: "end", cx, cy, r: 4 }));
+  for (const [cx, cy] of stops.map(put)) parts.push(svg("circle", { class: "end", cx, cy, r: 4 }));
   const dot = svg("circle", { class: "dot", r: 6.5 });
   parts.push(svg("text", { class: "halo", x: side, y: middle - 5, "text-anchor": "end" }, "z₁"));
   parts.push(svg("text", { class: "halo", x: middle + 6, y: 10 }, "z₂"), dot);

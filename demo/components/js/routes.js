@@ -19,4 +19,11 @@ export function greatCircle(a, b, t) {
   return Array.from(a, (from, j) => length * (u * from + v * b[j]));
 }
 
+// A share t of the way past the stops: as much of t for each leg, whatever its length.
+export function along(stops, t, route) {
+  const legs = stops.length - 1;
+  const leg = Math.min(legs - 1, Math.floor(t * legs));
+  return route(stops[leg], stops[leg + 1], t * legs - leg);
+}
+
 export const ROUTES = { straight, "great circle": greatCircle };

@@ -31,8 +31,8 @@ export async function bound(section, context) {
     number(state, "noise", "Seed of the draws", 0, 999_999),
     button("Draw again", again),
   );
-  const onHeld = (value) => state.set({ bits: value ? linkOfPad(value) : "blank" });
-  const show = await mount("pad", section.querySelector(".element-box"), pad, onHeld);
+  const held = (value) => state.set({ bits: value ? linkOfPad(value) : "blank" });
+  const show = await mount("pad", section.querySelector(".element-box"), pad, { held });
   const caption = section.querySelector(".stay .caption");
   const take = button("Take the sample picked above", () => state.set({ bits: "" }));
   section.querySelector(".stay").append(take);

@@ -1,19 +1,18 @@
 // Digits that a model imagines, and bytes as the elements take them. Knows nothing of the page.
-import { sigmoid } from "../js/decoder.js";
+import { sigmoid } from "../js/logits.js";
 import { Random } from "../js/random.js";
 import { fromBase64, packBits, toBase64, unpackBits } from "../js/wire.js";
 
-// The first n samples of a seed: z ~ p(z), the chance of ink of each pixel, and x ~ p(x|z). Sample after sample from one
-// stream, so that the first k are the same for every n: numpy.random.RandomState(seed), then for each sample
-// standard_normal(d) and random_sample(784).
+// The first n samples of a seed: z ~ p(z), the chance of ink of each pixel, and x ~ p(x|z), from a stream for z and one
+// for x, so that the first k are the same for every n. They are those of the Streamlit site (demo/digits.py).
 // A generator, for inSlices: it yields after each and returns all, [{ z, logits, x }].
 export function* sampling(decoder, seed, n) {
-  const random = new Random(seed);
+  const [latents, coins] = [new Random([seed, 0]), new Random([seed, 1])];
   const found = [];
   for (let k = 0; k < n; k++) {
-    const z = random.normals(decoder.latentDim);
+    const z = latents.normals(decoder.latentDim);
     const logits = decoder.decode(z, new Float64Array(decoder.pixels));
-    const x = Uint8Array.from(random.uniforms(decoder.pixels), (u, i) => (u < sigmoid(logits[i]) ? 1 : 0));
+    const x = Uint8Array.from(coins.uniforms(decoder.pixels), (u, i) => (u < sigmoid(logits[i]) ? 1 : 0));
     found.push({ z, logits, x });
     yield;
   }
@@ -22,7 +21,7 @@ export function* sampling(decoder, seed, n) {
 
 // The z that the seed's first sample has.
 export function priorDraw(latentDim, seed) {
-  return new Random(seed).normals(latentDim);
+  return new Random([seed, 0]).normals(latentDim);
 }
 
 export const greys = (logits) => Uint8Array.from(logits, (logit) => Math.round(255 * sigmoid(logit)));

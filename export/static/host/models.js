@@ -1,6 +1,7 @@
 // Fetches the files of a model, verifies each against the listing (size, SHA-256, shapes) and parses it, once, onto the
 // shelf where the elements look for it. Knows nothing of what is done with it.
-import { readHeader } from "../js/decoder.js";
+import { readHeader } from "../js/crate.js";
+import { shelveTables } from "../js/tables.js";
 import { shelve } from "../js/weights.js";
 
 // The bytes if they are those of the listing's entry { bytes, sha256, shapes }; else an Error that says what is wrong.
@@ -50,6 +51,6 @@ export class Models {
     const answer = await fetch(entry.file);
     if (!answer.ok) throw new Error(`${entry.file} cannot be had: ${answer.status}`);
     const bytes = await verified(new Uint8Array(await answer.arrayBuffer()), entry);
-    return shelve(bytes);
+    return (readHeader(bytes).header.arrays ? shelveTables : shelve)(bytes);
   }
 }

@@ -12,17 +12,18 @@ async function sheet(name) {
 }
 
 // `show(data, value)`: mounts or updates the element with the value the page wants. What the visitor's hand chooses
-// instead goes to `onHeld(value)`, and is the page's value from then on.
-export async function mount(name, box, element, onHeld) {
+// instead goes to `heard.held(value)`, and is the page's value from then on; what else the element says goes to `heard` too.
+export async function mount(name, box, element, heard) {
   const parentElement = box.attachShadow({ mode: "open" });
   parentElement.adoptedStyleSheets = await Promise.all([sheet("base"), sheet(name)]);
   let number = -1;
   let base;
   let last;
-  const setStateValue = (_, message) => {
+  const setStateValue = (state, message) => {
+    if (state !== "held") return heard[state]?.(message);
     if (message.number !== number) return; // an answer to an older value
     last = JSON.stringify(message.value);
-    onHeld(message.value);
+    heard.held(message.value);
   };
   return (data, value, renewed = false) => {
     if (number < 0 || renewed || JSON.stringify(value) !== last) {

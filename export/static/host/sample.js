@@ -33,7 +33,7 @@ export async function sample(section, context) {
     number(state, "seed", "Seed", 0, 999_999),
     button("Draw again", again, { class: "primary" }),
   );
-  const show = await mount("gallery", section.querySelector(".element-box"), gallery, (picked) => state.set({ picked }));
+  const show = await mount("gallery", section.querySelector(".element-box"), gallery, { held: (picked) => state.set({ picked }) });
   const beside = section.querySelector(".beside");
   const [mean, bits] = [picture("the chance of ink at each pixel"), picture("the sample x")];
   const map = make("div");

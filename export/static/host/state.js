@@ -9,7 +9,7 @@ const real = (low, high) => (text) => {
   return text.trim() !== "" && value >= low && value <= high ? value : undefined;
 };
 const oneOf = (...values) => (text) => (values.includes(text) ? text : undefined);
-const trimmed = (value) => String(Math.round(value * 1000) / 1000);
+const trimmed = (value) => String(Math.round(value * 10000) / 10000);
 const DIGITS = [..."0123456789"];
 export const BITS = /^[\w-]{130}[AEIMQUYcgkosw048]$/; // 98 bytes in URL-safe base64 without padding
 
@@ -18,6 +18,7 @@ export const BITS = /^[\w-]{130}[AEIMQUYcgkosw048]$/; // 98 bytes in URL-safe ba
 export const SCHEMA = {
   z1: [0.5, real(-3, 3), trimmed],
   z2: [-0.5, real(-3, 3), trimmed],
+  pin: ["", (text) => (BITS.test(text) ? text : undefined), String],
   model: ["", (text) => (/^[a-z0-9][a-z0-9_-]{0,31}$/.test(text) ? text : undefined), String],
   n: [25, whole(1, 100), String],
   shown: ["mean", oneOf("mean", "draw"), String],
@@ -27,6 +28,8 @@ export const SCHEMA = {
   a_n: [0, whole(0, 9999), String],
   b: ["8", oneOf(...DIGITS, "prior", "drawing"), String],
   b_n: [0, whole(0, 9999), String],
+  via: ["", (text) => (/^\d{0,4}$/.test(text) && new Set(text).size === text.length ? text : undefined), String],
+  closed: ["no", oneOf("no", "yes"), String],
   route: ["straight", oneOf("straight", "great circle"), String],
   t: [0, real(0, 1), trimmed],
   bits: ["", (text) => (text === "blank" || BITS.test(text) ? text : undefined), String],
