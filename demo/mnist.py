@@ -103,25 +103,41 @@ def binarise(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     return (rng.random(images.shape, dtype=np.float32) * 255 < images).astype(np.float32)
 
 
-def read_idx(raw: bytes, name: str = "the file") -> NDArray[np.uint8]:
+def read_idx(raw: bytes, name: str = "the file", mend: str = _REPLACE) -> NDArray[np.uint8]:
     """Parses IDX bytes: 0, 0, 8 for uint8, the number of axes, big-endian uint32 sizes, row-major values.
 
-    Returns a read-only array of that shape. Raises DataError for anything else; `name` is for the message.
+    Returns a read-only array of that shape. Raises DataError for anything else; `name` and `mend` are for its message.
     """
     n_axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0
     if not 1 <= n_axes <= 8:
         hint = ", as a web page does" if raw.lstrip()[:1] == b"<" else ""
-        raise DataError(f"{name} is no IDX file of bytes (it begins with {raw[:8]!r}{hint}); {_REPLACE}")
+        raise DataError(f"{name} is no IDX file of bytes (it begins with {raw[:8]!r}{hint}); {mend}")
     start = 4 + 4 * n_axes
     shape = struct.unpack_from(f">{n_axes}I", raw.ljust(start, b"\0"), 4)
     size = start + math.prod(shape)
     if len(raw) < start or len(raw) < size:
-        raise DataError(f"{name} is cut short ({len(raw)} of {size} bytes); {_REPLACE}")
+        raise DataError(f"{name} is cut short ({len(raw)} of {size} bytes); {mend}")
     if size == start:
-        raise DataError(f"{name} is empty (its header's shape is {shape}); {_REPLACE}")
+        raise DataError(f"{name} is empty (its header's shape is {shape}); {mend}")
     if len(raw) > size:
-        raise DataError(f"{name} holds {len(raw)} bytes, not the {size} of its header's shape {shape}; {_REPLACE}")
+        raise DataError(f"{name} holds {len(raw)} bytes, not the {size} of its header's shape {shape}; {mend}")
     return np.frombuffer(raw, np.uint8)[start:].reshape(shape)
+
+
+def inflated(blob: bytes, label: str, mend: str = _REPLACE, most: int = -1) -> bytes:
+    """The bytes, uncompressed where they are gzip's: they themselves say so, for browsers unpack and keep the name.
+
+    Inflates no further than `most` bytes. Raises DataError for a damaged stream.
+    """
+    if blob[:2] != b"\x1f\x8b":
+        return blob
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(blob)) as stream:
+            return stream.read(most)
+    except EOFError:
+        raise DataError(f"{label} is cut short (its gzip stream has no end); {mend}") from None
+    except (OSError, zlib.error) as error:
+        raise DataError(f"{label} is damaged ({error}); {mend}") from None
 
 
 def _names(split: str) -> tuple[str, str]:
@@ -176,15 +192,7 @@ def _read(folder: Path, name: str, is_cache: bool) -> bytes:
 def _verified(blob: bytes, name: str, label: str) -> bytes:
     """The uncompressed bytes of `blob` if they are MNIST's file `name`; inflates no further than those reach."""
     expected = FILES[name]
-    raw = blob
-    if blob[:2] == b"\x1f\x8b":  # the bytes say whether they are compressed: browsers unpack and keep the name
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(blob)) as stream:
-                raw = stream.read(expected.size + 1)
-        except EOFError:
-            raise DataError(f"{label} is cut short (its gzip stream has no end); {_REPLACE}") from None
-        except (OSError, zlib.error) as error:
-            raise DataError(f"{label} is damaged ({error}); {_REPLACE}") from None
+    raw = inflated(blob, label, most=expected.size + 1)
     if len(raw) == expected.size and hashlib.sha256(raw).hexdigest() == expected.sha256:
         return raw
     if len(raw) > expected.size:

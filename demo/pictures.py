@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,14 +13,14 @@ from PIL import Image
 
 from demo.colours import INK, PAPER
 
-SIDE = 28
-
 
 def inked(images: ArrayLike, theme: str | None = "light") -> NDArray[np.uint8]:
-    """Blends paper and ink by the probability of ink. [n, 784] in [0, 1] → RGB [n, 28, 28, 3]."""
+    """Blends paper and ink by the probability of ink. [n, side²] or [side²] in [0, 1] → RGB [n, side, side, 3]."""
     name = "dark" if theme == "dark" else "light"
     paper, ink = _rgb(PAPER[name]), _rgb(INK[name])
-    share = np.asarray(images, float).reshape(-1, SIDE, SIDE, 1)
+    rows = np.atleast_2d(np.asarray(images, float))
+    side = math.isqrt(rows.shape[1])
+    share = rows.reshape(-1, side, side, 1)
     return np.rint(paper + share * (ink - paper)).astype(np.uint8)
 
 
@@ -73,9 +74,10 @@ def sheet(images: Sequence[NDArray] | NDArray, scale: int = 4) -> bytes:
     rgb = inked(images)
     side = grid_side(len(rgb))
     rows = int(np.ceil(len(rgb) / side))
-    blank = inked(np.zeros((rows * side - len(rgb), SIDE * SIDE)))
-    tiles = np.concatenate([rgb, blank]).reshape(rows, side, SIDE, SIDE, 3)
-    return _png(tiles.transpose(0, 2, 1, 3, 4).reshape(rows * SIDE, side * SIDE, 3), scale)
+    pixels = rgb.shape[1]  # a side
+    blank = inked(np.zeros((rows * side - len(rgb), pixels**2)))
+    tiles = np.concatenate([rgb, blank]).reshape(rows, side, pixels, pixels, 3)
+    return _png(tiles.transpose(0, 2, 1, 3, 4).reshape(rows * pixels, side * pixels, 3), scale)
 
 
 def stain(log_density: NDArray, colour: str, theme: str | None, fold: int = 8) -> bytes:

@@ -1,6 +1,6 @@
 """What a run becomes: every file of a model's folder as bytes, and the check before they are published.
 
-Knows nothing of where MNIST lies or of the command line. Each line of `build` makes one file; the manifest comes last.
+Knows nothing of where images lie or of the command line. Each line of `build` makes one file; the manifest comes last.
 """
 
 from __future__ import annotations
@@ -20,33 +20,36 @@ import torch
 from numpy.typing import NDArray
 
 from demo import pretrained
-from demo.mnist import FILES, binarise
+from demo.mnist import binarise
 from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MANIFEST, SCORES, WEIGHTS, Networks
 from export import ExportError, atlas, parity, weights
 from export.folder import npz_bytes, publish
 from export.networks import onnx_bytes
 from vae.checkpoint import History, load_run
 from vae.config import Config
+from vae.datasets import Dataset
 from vae.networks import VAE
 
 Say = Callable[[str], object]
 Images = NDArray[np.uint8]
 
 
-def export_run(run: Path, folder: Path, images: Images, labels: Images, seed: int = 0, say: Say = print) -> None:
-    """Writes the model of a run into `folder`, whose name is its id. images [N, pixels] and labels [N]: the test set.
+def export_run(run: Path, folder: Path, data: Dataset, seed: int = 0, say: Say = print) -> None:
+    """Writes the model of a run into `folder`, whose name is its id. `data` is what the run learnt from.
 
     Raises ExportError where the files differ from torch, and TrainingError for a run that cannot be read.
     """
     model, config, history = load_run(run)
     say(f"{run}: {config.latent_dim} latent dimensions, {len(history)} epochs")
+    images, labels = data.test
     if images.shape[1] != (pixels := model.decoder.pixels):
         raise ExportError(f"{run} is of images of {pixels} pixels, the test images have {images.shape[1]}; mind both")
     x = binarise(images, np.random.default_rng(seed))
     files = build(run, model, folder.name, x, labels, config, history, say)
-    about = describe(run, model, config, history, images, seed, say)
+    about = describe(run, model, config, history, data, seed, say)
     files[MANIFEST] = _json_bytes(
         {"format": FORMAT, "model": folder.name, "latent_dim": config.latent_dim, "pixels": pixels}
+        | {"shape": list(data.shape)}
         | {"sha256": {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}}
         | about
     )
@@ -130,24 +133,24 @@ def scores(run: Path, n: int, say: Say) -> dict[str, NDArray] | None:
 
 
 def published(config: Config) -> dict[str, Any]:
-    """The config as an asset tells it: of the run it started from the folder's name, not where that lay."""
-    return config.as_dict() | {"init": Path(config.init).name if config.init else config.init}
+    """The config as an asset tells it: of the run it started from and of its data the name, not where they lay."""
+    return config.as_dict() | {"init": Path(config.init).name, "dataset": Path(config.dataset).name}
 
 
 def describe(
-    run: Path, model: VAE, config: Config, history: History, images: Images, seed: int, say: Say
+    run: Path, model: VAE, config: Config, history: History, data: Dataset, seed: int, say: Say
 ) -> dict[str, Any]:
     """What the manifest says of the model besides its files."""
     best = max(history, key=lambda record: record["validation_bound"])
-    train = FILES["train-images-idx3-ubyte"].shape[0]
     return {
         "config": published(config),
         "data": {
-            "dataset": "MNIST",
-            "split": "training without its last images, which validate; codes and test figures from the test images",
-            "training_images": train - config.validation_images,
+            "dataset": data.name,
+            "split": data.split,
+            "training_images": len(data.train.images) - config.validation_images,
             "validation_images": config.validation_images,
-            "test_images": len(images),
+            "test_images": len(data.test.images),
+            "labelled": data.labelled,
             "binarisation": "dynamic: x_i ~ Bernoulli(grey_i / 255)",
             "seed": seed,
         },

@@ -57,11 +57,14 @@ def write_kept(out: Path, state: dict[str, Any]) -> None:
     write_atomically(out / "history.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
 
-def read_run(out: Path, config: Config, pixels: int) -> dict[str, Any]:
-    """The checkpoint's state. Raises TrainingError if it is damaged or of another config or size of image."""
+def read_run(out: Path, config: Config, pixels: int, data: str) -> dict[str, Any]:
+    """The checkpoint's state. Raises TrainingError if it is damaged, or of another config, size of image or data.
+
+    `data` is the fingerprint of the training images; runs from before it was stored have none.
+    """
     path = out / "checkpoint.pt"
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         stored, stored_pixels = Config(**state["config"]).as_dict(), state["pixels"]
         state["history"] = with_bounds(state["history"])
     except Exception as error:
@@ -74,6 +77,10 @@ def read_run(out: Path, config: Config, pixels: int) -> dict[str, Any]:
         )
     if stored_pixels != pixels:
         raise TrainingError(f"{out} was trained on images of {stored_pixels} pixels, not {pixels}; name another --out")
+    if state.get("data", data) != data:
+        raise TrainingError(
+            f"{out} was trained on other images of {config.dataset}; bring them back, or name another --out"
+        )
     return state
 
 
@@ -88,7 +95,7 @@ def read_kept(run: Path) -> tuple[VAE, Config, History]:
     if not path.exists():
         raise TrainingError(f"{path} is missing; train it with: python -m vae.train --out {run}")
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         config = Config(**state["config"])
         model = VAE(state["pixels"], config)
         model.load_state_dict(state["model"])

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 class Config:
     """One training run. Stored beside the weights and in the manifest of an exported model."""
 
+    dataset: str = "mnist"
+    shape: str = "square"
     architecture: str = "mlp"
     latent_dim: int = 2
     encoder_width: int = 512
@@ -45,6 +47,8 @@ class Config:
     OF_THE_MIXTURE: ClassVar[tuple[str, ...]] = ("prior_draws", "elbo_share", "wake")
     MAY_BE_ZERO: ClassVar[tuple[str, ...]] = ("seed", "weight_decay", "warmup_steps", *OF_THE_MIXTURE)
     HELP: ClassVar[dict[str, str]] = {
+        "dataset": "mnist, digits (8 × 8, from scikit-learn), or an IDX file, an .npz or a folder of them",
+        "shape": "ROWSxCOLUMNS of images that a file holds as rows of pixels",
         "architecture": "residual networks of linear layers, or of 3 × 3 convolutions",
         "latent_dim": "number of latent dimensions d",
         "encoder_width": "units in each hidden layer of the encoder; channels at 7 × 7 of a convolutional one",
@@ -65,7 +69,7 @@ class Config:
         "weight_decay": "decoupled weight decay of AdamW",
         "clip_norm": "largest gradient norm (nats per image per unit of weight)",
         "ema_decay": "decay per step of the averaged weights, which are the ones kept",
-        "validation_images": "images held out from the end of the 60,000 for validation",
+        "validation_images": "images held out from the end of the training images for validation",
         "precision": "arithmetic of the training's forward pass; weights, losses and validation stay float32",
         "seed": "seed of the weights, the order of images, binarisation and latent noise",
     }
@@ -96,6 +100,11 @@ class Config:
             raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
         if not value:
             raise ValueError(f"{name} is empty")
+
+    def told(self) -> str:
+        """The options that are not the defaults, as the command line has them."""
+        chosen = {name: value for name, value in self.as_dict().items() if value != getattr(Config, name)}
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items()) or "the defaults"
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

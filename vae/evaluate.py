@@ -1,8 +1,10 @@
-"""Scores a trained run on MNIST's test digits: `python -m vae.evaluate RUN`. Knows nothing of ONNX or pages.
+"""Scores a trained run on the test images of its data: `python -m vae.evaluate RUN`. Knows nothing of pages.
 
 The arithmetic is `demo.evidence`, the same functions that the site shows, fed with the run's torch networks. Each test
 digit is binarised once with `digits.TEST_SEED`; each has random draws of its own, so neither order, workers nor an
 interruption changes a figure. RUN/evaluation.npz keeps what is done after every block, RUN/evaluation.json the means.
+An exported model's folder is scored likewise, its own files run by onnxruntime: `python -m vae.evaluate demo/assets/z2`
+prints the manifest's figures beside those found; what is done is kept in --out, for assets are only read.
 With `--split validation` the digits are those that the run held out, for choosing between runs without the test set;
 the files are then RUN/validation.npz and RUN/validation.json, which no export reads.
 """
@@ -10,25 +12,78 @@ the files are then RUN/validation.npz and RUN/validation.json, which no export r
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from demo import digits, mnist
+from demo import digits, mnist, pretrained
 from demo.evidence import Decode, DecoderTable, account, draw, elbo_monte_carlo, importance_bound
+from demo.mnist import DataError
+from demo.pretrained import MANIFEST, AssetError
+from vae import datasets
 from vae.checkpoint import TrainingError, load_run, write_atomically
+from vae.config import Config
 from vae.data import Split
 from vae.networks import VAE
 
 BLOCK = 100  # images between two saves
+SAMPLES = 1000  # draws for each image, where neither the command nor a manifest says how many
+
+Encode = Callable[[NDArray], tuple[NDArray, NDArray]]
+
+
+class Subject(NamedTuple):
+    """What is scored: networks as NumPy functions, their sizes and config, and a stamp that changes with the weights.
+
+    `shipped` is the manifest's `test` of an exported model, {} for a run.
+    """
+
+    encode: Encode
+    decode: Decode
+    latent_dim: int
+    pixels: int
+    config: Config
+    stamp: str
+    shipped: Mapping[str, Any]
+
+
+def subject(source: Path) -> Subject:
+    """The networks of a run folder in torch, or of an exported model's folder in onnxruntime.
+
+    Raises TrainingError and AssetError, each one line, for a folder that is neither.
+    """
+    if (source / MANIFEST).exists():
+        model = pretrained.load(source)
+        manifest = model.manifest
+        names = {field.name for field in dataclasses.fields(Config)}
+        config = Config(**{name: value for name, value in manifest["config"].items() if name in names})
+        stamp = manifest["sha256"][pretrained.ENCODER] + manifest["sha256"][pretrained.DECODER]
+        sizes = model.latent_dim, model.pixels
+        return Subject(model.encode, model.decode, *sizes, config, stamp, manifest["test"])
+    run, config, _ = load_run(source)
+    stamp = str((source / "model.pt").stat().st_mtime_ns)
+    return Subject(encoder_of(run), decoder_of(run), config.latent_dim, run.decoder.pixels, config, stamp, {})
+
+
+def encoder_of(model: VAE) -> Encode:
+    """The run's encoder as a NumPy function: x [m, pixels] in {0, 1} → loc, log_scale float32 [m, d]."""
+
+    def encode(x: NDArray) -> tuple[NDArray, NDArray]:
+        with torch.inference_mode():
+            loc, log_scale = model.encoder(torch.from_numpy(np.asarray(x, np.float32)))
+        return loc.numpy(), log_scale.numpy()
+
+    return encode
 
 
 def decoder_of(model: VAE) -> Decode:
@@ -42,20 +97,17 @@ def decoder_of(model: VAE) -> Decode:
 
 
 class Scorer:
-    """Scores single images of one run; one of these lives in every worker process."""
+    """Scores single images of one run or exported model; one of these lives in every worker process."""
 
-    def __init__(self, run: Path, samples: int) -> None:
+    def __init__(self, source: Path, samples: int) -> None:
         torch.set_num_threads(1)
-        self.model, config, _ = load_run(run)
-        self.decode = decoder_of(self.model)
-        self.samples = samples
-        self.table = DecoderTable.build(self.decode) if config.latent_dim == 2 else None
+        found = subject(source)
+        self.encode, self.decode, self.samples = found.encode, found.decode, samples
+        self.table = DecoderTable.build(self.decode) if found.latent_dim == 2 else None
 
     def score(self, index: int, x: NDArray) -> dict[str, float]:
         """Every figure of one image in nats; by quadrature where there are two dimensions."""
-        with torch.inference_mode():
-            q = self.model.encoder(torch.from_numpy(x[None].astype(np.float32)))
-        loc, log_scale = (part[0].numpy().astype(np.float64) for part in q)
+        loc, log_scale = (part[0].astype(np.float64) for part in self.encode(x[None]))
         draws = draw(self.decode, x, loc, log_scale, self.samples, np.random.default_rng([digits.TEST_SEED, index]))
         bound = importance_bound(draws)
         row = {"importance_weighted": bound.value, "effective_sample_size": bound.effective_sample_size}
@@ -71,9 +123,9 @@ class Scorer:
 _scorer: Scorer | None = None
 
 
-def _start(run: Path, samples: int) -> None:
+def _start(source: Path, samples: int) -> None:
     global _scorer
-    _scorer = Scorer(run, samples)
+    _scorer = Scorer(source, samples)
 
 
 def _score_block(indices: NDArray[np.intp], x: NDArray) -> tuple[NDArray[np.intp], dict[str, NDArray]]:
@@ -82,10 +134,15 @@ def _score_block(indices: NDArray[np.intp], x: NDArray) -> tuple[NDArray[np.intp
     return indices, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def score_all(run: Path, x: NDArray, samples: int, workers: int, name: str = "evaluation") -> dict[str, NDArray]:
-    """Figures of all images by name, [N] each; blocks already in RUN/name.npz are not scored again."""
-    store = run / f"{name}.npz"
-    fingerprint = f"{(run / 'model.pt').stat().st_mtime_ns} {samples} {len(x)}"
+def score_all(
+    source: Path, x: NDArray, samples: int, workers: int, name: str = "evaluation", out: Path | None = None
+) -> dict[str, NDArray]:
+    """Figures of all images by name, [N] each; blocks already in OUT/name.npz are not scored again.
+
+    `out` is by default the run itself.
+    """
+    store = (out or source) / f"{name}.npz"
+    fingerprint = f"{subject(source).stamp} {samples} {datasets.fingerprint(x)}"
     columns: dict[str, NDArray] = {}
     done = np.zeros(len(x), bool)
     if store.exists():
@@ -95,7 +152,7 @@ def score_all(run: Path, x: NDArray, samples: int, workers: int, name: str = "ev
                 columns = {name: saved[name] for name in saved.files if name not in ("done", "fingerprint")}
     blocks = [block for block in np.array_split(np.arange(len(x)), -(-len(x) // BLOCK)) if not done[block].all()]
     with (
-        ProcessPoolExecutor(workers, initializer=_start, initargs=(run, samples)) as pool,
+        ProcessPoolExecutor(workers, initializer=_start, initargs=(source, samples)) as pool,
         tqdm(total=len(x), initial=int(done.sum()), unit="image", dynamic_ncols=True) as progress,
     ):
         try:
@@ -131,10 +188,14 @@ METHODS = {
 }
 
 
+def binarised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """x_i ~ Bernoulli(grey_i / 255), once for all figures: grey uint8 [N, pixels] → {0, 1} [N, pixels]."""
+    return mnist.binarise(images, np.random.default_rng(digits.TEST_SEED)).astype(np.uint8)
+
+
 def held_out(train: NDArray[np.uint8], validation_images: int) -> NDArray[np.uint8]:
-    """The validation split's digits, binarised once like the test set: train uint8 [N, pixels] → {0, 1} [M, pixels]."""
-    grey = Split.of(train, validation_images).validation.numpy()
-    return mnist.binarise(grey, np.random.default_rng(digits.TEST_SEED)).astype(np.uint8)
+    """The validation split, binarised once like the test set: train uint8 [N, pixels] → {0, 1} [M, pixels]."""
+    return binarised(Split.of(train, validation_images).validation.numpy())
 
 
 def independent_pixels(train: NDArray[np.uint8], validation_images: int, x: NDArray) -> NDArray[np.float64]:
@@ -177,42 +238,77 @@ def summary(columns: dict[str, NDArray], samples: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vae.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="run folder written by python -m vae.train")
-    parser.add_argument("--data-dir", help="folder of the four IDX files (default: $MNIST_DIR, else the user's cache)")
-    parser.add_argument("--samples", type=int, default=1000, help="draws from q for each image (default: 1000)")
+    parser.add_argument("run", type=Path, help="run folder written by python -m vae.train, or a folder of demo/assets")
+    parser.add_argument("--out", type=Path, help="where to keep what is done (default: the run; runs/ID-shipped)")
+    parser.add_argument("--data-dir", help="folder of MNIST's files (default: $MNIST_DIR, else the user's cache)")
+    parser.add_argument("--dataset", help="where the run's images lie now (default: where they lay at its training)")
+    parser.add_argument(
+        "--samples", type=int, help=f"draws from q for each image (default: the manifest's, else {SAMPLES})"
+    )
     parser.add_argument(
         "--split", choices=["test", "validation"], default="test", help="digits to score (default: test)"
     )
-    parser.add_argument("--images", type=int, default=10000, help="score the first so many of them (default: all)")
+    parser.add_argument("--images", type=int, default=None, help="score the first so many of them (default: all)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     arguments = parser.parse_args(argv)
     try:
-        if min(arguments.samples - 1, arguments.images, arguments.workers) < 1:
+        given = ((arguments.samples, 2), (arguments.images, 1), (arguments.workers, 1))
+        if any(value is not None and value < least for value, least in given):
             raise ValueError("--samples must be at least 2, --images and --workers at least 1")
-        _, config, _ = load_run(arguments.run)
-        train, _ = mnist.load("train", arguments.data_dir)
+        found = subject(arguments.run)
+        config, samples = found.config, arguments.samples or drawn(found)
+        apart = Path("runs", f"{arguments.run.resolve().name}-shipped")  # nothing is written into assets
+        out = arguments.out or (apart if (arguments.run / MANIFEST).exists() else arguments.run)
+        make_folder(out)
+        data = datasets.load(arguments.dataset or config.dataset, config.shape, arguments.data_dir)
+        datasets.require_pixels(data, found.pixels, f"the model of {arguments.run}")
+        train = data.train.images
         name = "evaluation" if arguments.split == "test" else "validation"
-        if arguments.split == "test":
-            x = digits.binarised_test_set(arguments.data_dir)
-        else:
-            x = held_out(train, config.validation_images)
+        x = binarised(data.test.images) if name == "evaluation" else held_out(train, config.validation_images)
         x = x[: arguments.images]
-        columns = score_all(arguments.run, x, arguments.samples, arguments.workers, name)
+        columns = score_all(arguments.run, x, samples, arguments.workers, name, out)
         columns["independent_pixels"] = independent_pixels(train, config.validation_images, x)
-    except (TrainingError, mnist.DataError, ValueError) as error:
+        result = summary(columns, samples)
+        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(out / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    except (TrainingError, AssetError, DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on after the last saved block", file=sys.stderr)
         return 130
-    result = summary(columns, arguments.samples)
-    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(arguments.run / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
-    for name, figure in result.items():
-        print(f"{name:20} {figure['value']:9.3f} ± {figure['standard_error']:.3f} nats  ({figure['method']})")
-    ess = result["importance_weighted"]["effective_sample_size"]
-    print(f"{'effective sample size':20} median {ess['median']:.0f}, least {ess['least']:.1f} of {arguments.samples}")
+    print("\n".join(table(result, found.shipped if name == "evaluation" else {})))
     return 0
+
+
+def make_folder(out: Path) -> None:
+    """Raises ValueError, one line, where there can be no such folder."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {out} cannot be used as a folder ({error.strerror}); name another") from error
+
+
+def drawn(found: Subject) -> int:
+    """How many draws the figures of an exported model were made with, or the default."""
+    return int(found.shipped.get("importance_weighted", {}).get("samples", SAMPLES))
+
+
+def table(result: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[str]:
+    """Lines for people: each figure with its standard error and method, and what the manifest has where it has one."""
+    lines = []
+    for name, figure in result.items():
+        theirs = shipped.get(name)
+        beside = "" if theirs is None else f"  manifest {theirs['value']:9.3f} (of {theirs['images']:,} images)"
+        lines.append(
+            f"{name:20} {figure['value']:9.3f} ± {figure['standard_error']:.3f} nats{beside}  ({figure['method']})"
+        )
+    bound = result["importance_weighted"]
+    ess = bound["effective_sample_size"]
+    lines.append(
+        f"{'effective sample size':20} median {ess['median']:.0f}, least {ess['least']:.1f} of {bound['samples']}"
+    )
+    return lines
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def mixture(
     parts = Elbo(seen.mean(0), kl_to_prior(loc, log_scale))
     with torch.no_grad():
         log_r = mixture_log_weights(z, len(prior_noise), loc, log_scale)
-    with torch.autocast("cpu", enabled=False):  # half precision would leave a nat or two of 784 pixels' sum
+    with torch.autocast(x.device.type, enabled=False):  # half precision would leave a nat or two of 784 pixels' sum
         log_p_x_given_z = x @ logits.T - torch.nn.functional.softplus(logits).sum(-1)
     log_terms = log_p_x_given_z + log_r
     bound = log_terms.logsumexp(1)
@@ -150,7 +150,7 @@ def mixture(
         loss = loss - elbo_share * log_bernoulli(x, logits[: own[..., 0].numel()].unflatten(0, own.shape[:2])).mean(0)
     if wake:
         w = log_terms.detach().softmax(1)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             first, second = w @ z, w @ z**2
         misfit = (second - 2 * loc * first + loc**2) * (-2 * log_scale).exp()
         loss = loss + wake * (log_scale + 0.5 * misfit).sum(-1)

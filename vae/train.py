@@ -3,7 +3,10 @@
 RUN/checkpoint.pt holds all that the next epoch needs, written after each epoch and never half written; the same
 command on the same RUN goes on from there. All randomness of an epoch comes from (seed, epoch), so a killed run
 ends with the very weights of an uninterrupted one. RUN/model.pt holds the averaged weights of the epoch that was
-best on the validation split by the run's own objective, RUN/history.json the curves.
+best on the validation split by the run's own objective, RUN/history.json the curves, RUN/log the steps as CSV.
+
+Under `torchrun --nproc_per_node N -m vae.train …` the N processes share each batch: they draw the same order and
+noise, each takes its part, and their gradients are averaged, so the weights are those of one process up to rounding.
 """
 
 from __future__ import annotations
@@ -14,21 +17,23 @@ import math
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from demo import mnist
+from demo.mnist import DataError
+from vae import datasets, engine
 from vae.checkpoint import History, TrainingError, damaged, read_run, start_from, write_kept, write_run
 from vae.config import Config
 from vae.data import Split, binarise, epoch_generator
 from vae.networks import VAE
-from vae.objective import Objective, objective
+from vae.objective import Elbo, Objective, objective
 
 
 def learning_rate(config: Config, step: int, total_steps: int) -> float:
@@ -46,36 +51,60 @@ class Mean:
 
     def add(self, found: Objective) -> None:
         figures = (found.bound, found.elbo.reconstruction, found.elbo.kl)
-        self.sums += torch.stack([figure.detach().double().sum() for figure in figures])
+        self.sums += torch.stack([figure.detach().double().sum().cpu() for figure in figures])
         self.images += len(found.bound)
+
+    def of_all(self, fabric: engine.Fabric) -> Mean:
+        """Over the images of all processes."""
+        whole = Mean()
+        whole.sums = engine.total(fabric, self.sums)
+        whole.images = int(engine.total(fabric, torch.tensor(self.images)))
+        return whole
 
     def record(self) -> dict[str, float]:
         bound, reconstruction, kl = (self.sums / self.images).tolist()
         return {"bound": bound, "elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
 
+class Raised(nn.Module):
+    """Networks whose forward pass is the objective: what the engine wraps, so that it can average their gradients."""
+
+    def __init__(self, model: VAE, config: Config) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, x: Tensor, noise: Tensor, prior_noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        found = objective(self.config, self.model, x, noise, prior_noise)
+        return found.elbo.reconstruction, found.elbo.kl, found.bound, found.loss
+
+
 class Trainer:
     """The state of one run: networks, averaged weights, optimiser, history. `run` trains to the end.
 
-    Raises ValueError where the config does not fit the images, uint8 [N, pixels].
+    Computes on `fabric` (see vae.engine), by default one process on the CPU. Raises ValueError where the config does
+    not fit the images, uint8 [N, pixels], or the number of processes.
     """
 
-    def __init__(self, config: Config, images: np.ndarray, out: Path) -> None:
+    def __init__(self, config: Config, images: np.ndarray, out: Path, fabric: engine.Fabric | None = None) -> None:
         self.config, self.out = config, out
+        self.fabric = fabric or engine.launched(config.precision)
+        if config.objective == "mixture" and self.fabric.world_size > 1:
+            raise ValueError("--objective mixture shares its draws over a whole batch; run it without torchrun")
         self.split = Split.of(images, config.validation_images)
         torch.manual_seed(config.seed)
-        self.pixels = images.shape[1]
+        self.pixels, self.data = images.shape[1], datasets.fingerprint(images)
         self.model = VAE(self.pixels, config, self.split.mean_image())
         if config.init != "none" and not self.checkpoint.exists():
             start_from(Path(config.init), self.model)
         # Convolutions are faster with the channels last, and nothing else here has four axes.
-        self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = self.model.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.decoder.requires_grad_(config.trained == "both")
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
         learning = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimiser = torch.optim.AdamW(
             learning, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        self.raised = self.fabric.setup(Raised(self.model, config), self.optimiser)[0]
         self.steps_per_epoch = math.ceil(len(self.split.train) / config.batch_size)
         self.history: History = []
         self.best: dict[str, Tensor] = {}
@@ -99,6 +128,7 @@ class Trainer:
         return {
             "config": self.config.as_dict(),
             "pixels": self.pixels,
+            "data": self.data,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -108,7 +138,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Takes up the run's checkpoint; raises TrainingError for a damaged one or one of another config."""
-        state = read_run(self.out, self.config, self.pixels)
+        state = read_run(self.out, self.config, self.pixels, self.data)
         try:
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -130,23 +160,32 @@ class Trainer:
         mean = Mean()
         for i, index in enumerate(order.split(self.config.batch_size)):
             x = binarise(self.split.train[index], generator)
-            mean.add(self.take_step(self.epoch * self.steps_per_epoch + i, x, *self.noise(len(x), generator)))
+            step = self.epoch * self.steps_per_epoch + i
+            mean.add(found := self.take_step(step, x, *self.noise(len(x), generator)))
             if i % 20 == 0:
+                figures = {"batch_bound": found.bound.mean(), "batch_elbo": found.elbo.value.mean()}
+                self.fabric.log_dict(figures | {"learning_rate": self.optimiser.param_groups[0]["lr"]}, step)
                 shown = {name: f"{value:.2f}" for name, value in mean.record().items()}
                 progress.set_postfix({"epoch": f"{self.epoch + 1}/{self.config.epochs}"} | shown, refresh=False)
             progress.update()
-        return mean.record()
+        return mean.of_all(self.fabric).record()
+
+    def mine(self, x: Tensor, noise: Tensor, prior_noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of a batch and its noise what this process computes, on its device."""
+        part, device = engine.part(self.fabric, len(x)), self.fabric.device
+        return x[part].to(device), noise[:, part].to(device), prior_noise.to(device)
 
     def take_step(self, step: int, x: Tensor, noise: Tensor, prior_noise: Tensor) -> Objective:
-        """One gradient step for the batch x [batch, pixels]; returns the objective before the step."""
+        """One gradient step for the batch x [batch, pixels]; returns its part of the objective before it."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            found = objective(self.config, self.model, x, noise, prior_noise)
-        loss = found.loss.mean()
-        self.check_finite(loss.item(), f"the loss became {loss.item()} at epoch {self.epoch + 1}, step {step}")
+        reconstruction, kl, bound, losses = self.raised(*self.mine(x, noise, prior_noise))
+        found = Objective(Elbo(reconstruction, kl), bound=bound, loss=losses)
+        loss = losses.sum() / len(x)
+        value = engine.total(self.fabric, loss).item()
+        self.check_finite(value, f"the loss became {value} at epoch {self.epoch + 1}, step {step}")
         self.optimiser.zero_grad()
-        loss.backward()
+        self.fabric.backward(loss * self.fabric.world_size)  # the engine averages gradients, we want their sum
         for network in (self.model.encoder, self.model.decoder):  # apart, for q's needles make the encoder's large
             torch.nn.utils.clip_grad_norm_(network.parameters(), self.config.clip_norm)
         self.optimiser.step()
@@ -156,9 +195,10 @@ class Trainer:
     def check_finite(self, value: float, fault: str) -> None:
         """Stops a run that diverged before anything of it is kept."""
         if not math.isfinite(value):
+            go_on = f"go on from them with --init {self.out} in" if self.epoch else "start"
             raise TrainingError(
-                f"{fault}; {self.out} keeps the {self.epoch} epochs before it: "
-                f"start another --out with a --learning-rate below {self.config.learning_rate:g}"
+                f"{fault} (config: {self.config.told()}); {self.out} keeps the {self.epoch} epochs before it: "
+                f"{go_on} another --out with a --learning-rate below {self.config.learning_rate:g}"
             )
 
     @torch.no_grad()
@@ -168,19 +208,21 @@ class Trainer:
         mean = Mean()
         for grey in self.split.validation.split(self.config.batch_size):
             x = binarise(grey, generator)
-            mean.add(objective(self.config, self.averaged, x, *self.noise(len(x), generator)))
-        record = {f"validation_{name}": value for name, value in mean.record().items()}
+            mean.add(objective(self.config, self.averaged, *self.mine(x, *self.noise(len(x), generator))))
+        record = {f"validation_{name}": value for name, value in mean.of_all(self.fabric).record().items()}
         bounds = record["validation_elbo"] + record["validation_bound"]
         self.check_finite(bounds, f"the validation bound is not finite after epoch {self.epoch + 1}")
         return record
 
     def run(self) -> None:
         """Trains the epochs that are left, keeping each; a finished run only has its kept files written anew."""
-        if self.epoch:
+        first = self.fabric.is_global_zero  # of all processes, the one that writes
+        if self.epoch and first:
             write_kept(self.out, self.state())  # the kill that we resume from may have come before they were
         total = self.steps_per_epoch * self.config.epochs
         done = self.epoch * self.steps_per_epoch
-        with tqdm(total=total, initial=done, unit="step", mininterval=1, dynamic_ncols=True) as progress:
+        bar = partial(tqdm, unit="step", mininterval=1, dynamic_ncols=True, disable=not first)
+        with bar(total=total, initial=done) as progress:
             while self.epoch < self.config.epochs:
                 started = time.monotonic()
                 record = self.train_epoch(progress) | self.validate()
@@ -189,29 +231,25 @@ class Trainer:
                 if record["validation_bound"] > best:
                     self.best = copy.deepcopy(self.averaged.state_dict())
                 self.history.append(record)
+                if not first:
+                    continue
                 write_run(self.out, self.state())
+                self.fabric.log_dict({f"epoch_{k}": v for k, v in record.items()}, self.epoch * self.steps_per_epoch)
+                engine.save_log(self.fabric)
                 tqdm.write(
                     "epoch {epoch}: bound {bound:.2f}, elbo {elbo:.2f} = {reconstruction:.2f} − {kl:.2f}, validation "
                     "bound {validation_bound:.2f}, elbo {validation_elbo:.2f} nats, {seconds:.0f} s".format(**record)
                 )
-
-
-def load_images(data_dir: str | None) -> np.ndarray:
-    """The 60,000 training images uint8 [N, 784], fetched with a progress bar where no folder was named."""
-    with tqdm(desc="MNIST", unit="B", unit_scale=True, delay=0.1, leave=False) as bar:
-
-        def show(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return mnist.load("train", data_dir, download=True, progress=show)[0]
+        self.fabric.barrier()  # until the one that writes has written
 
 
 def prepare(arguments: argparse.Namespace) -> Trainer:
     """A trainer at the start of its run, or where an earlier command left it."""
     out = arguments.out
     try:
-        trainer = Trainer(Config.from_arguments(arguments), load_images(arguments.data_dir), out)
+        config = Config.from_arguments(arguments)
+        data = datasets.load(config.dataset, config.shape, arguments.data_dir, download=True)
+        trainer = Trainer(config, data.train.images, out, engine.launched(config.precision, arguments.device, out))
         out.mkdir(parents=True, exist_ok=True)
         if not os.access(out, os.W_OK):
             raise PermissionError(None, "no permission to write into it")
@@ -225,22 +263,38 @@ def prepare(arguments: argparse.Namespace) -> Trainer:
 
 
 def main(argv: list[str] | None = None) -> int:
+    try:
+        return command(argv)
+    finally:
+        engine.leave()
+
+
+def command(argv: list[str] | None = None) -> int:
+    """What `main` does, in each process."""
     parser = argparse.ArgumentParser(
-        prog="python -m vae.train", description="Train a VAE on dynamically binarised MNIST."
+        prog="python -m vae.train", description="Train a VAE on dynamically binarised images."
     )
-    parser.add_argument("--data-dir", help="folder of the four IDX files (default: $MNIST_DIR, else the user's cache)")
+    parser.add_argument("--data-dir", help="folder of MNIST's files (default: $MNIST_DIR, else the user's cache)")
     parser.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it is taken up again")
+    parser.add_argument(
+        "--device", choices=engine.DEVICES, default="auto", help="what computes (default: a CUDA device where one is)"
+    )
     Config.add_arguments(parser)
     arguments = parser.parse_args(argv)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, the one that speaks
     try:
         trainer = prepare(arguments)
         trainer.run()
-    except (TrainingError, mnist.DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (TrainingError, DataError) as error:
+        if first:
+            print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nstopped; the same command resumes {arguments.out} after its last whole epoch", file=sys.stderr)
+        if first:
+            print(f"\nstopped; the same command resumes {arguments.out} after its last whole epoch", file=sys.stderr)
         return 130
+    if not first:
+        return 0
     best = max(record["validation_bound"] for record in trainer.history)
     print(f"{arguments.out / 'model.pt'}: best validation bound {best:.2f} nats")
     return 0

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from demo import digits, mnist
+from demo import digits, mnist, pretrained
 from vae import evaluate
 from vae.checkpoint import load_run, write_kept
 from vae.config import Config
@@ -94,7 +94,31 @@ def test_held_out_digits_are_scored_beside_the_test_sets(
     assert json.loads((run / "validation.json").read_text(encoding="utf-8"))["elbo"]["value"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("wrong", [["--images", "0"], ["--samples", "1"], ["--workers", "0"]])
+@pytest.mark.parametrize("model_id", pretrained.available())
+def test_a_shipped_model_scores_as_its_files_say(
+    model_id: str, tmp_path: Path, x: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command on demo/assets, on four digits: each number is that of scores.npz, which the means are of."""
+    folder, out = pretrained.ASSETS / model_id, tmp_path / "scored"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert evaluate.main([str(folder), "--images", "4", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    model = pretrained.load(model_id)
+    assert model.scores is not None
+    for name, figure in model.manifest["test"].items():
+        if name in ("log_p_x", "importance_weighted", "elbo"):
+            assert f"manifest {figure['value']:9.3f} (of 10,000 images)" in said
+    with np.load(out / "evaluation.npz") as found:
+        log_p_x = found["log_p_x" if model.latent_dim == 2 else "importance_weighted"]
+        np.testing.assert_allclose(log_p_x, model.scores.log_p_x[:4], atol=2e-3)
+        np.testing.assert_allclose(found["elbo"], model.scores.elbo[:4], atol=2e-3)
+    assert model.scores.log_p_x.mean() == pytest.approx(
+        model.manifest["test"]["log_p_x" if model.latent_dim == 2 else "importance_weighted"]["value"], abs=1e-3
+    )
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before, "assets are only read"
+
+
+@pytest.mark.parametrize("wrong", [["--images", "0"], ["--out", __file__], ["--samples", "1"], ["--workers", "0"]])
 def test_wrong_options_get_one_line(tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main([str(tiny_run(tmp_path / "run", 3)), *wrong]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -497,8 +499,30 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_nothing_of_it(tmp_path:
     assert status == 1
     assert "the loss became" in said
     assert "at epoch 1, step " in said
-    assert "--learning-rate below 1e+30" in said
-    assert os.listdir(tmp_path / "run") == []
+    assert "(config: --latent-dim 2 --encoder-width 12" not in said, "2 is the default"
+    assert "(config: --encoder-width 12 --encoder-blocks 1" in said
+    assert "--learning-rate 1e+30" in said
+    assert "keeps the 0 epochs before it: start another --out with a --learning-rate below 1e+30" in said
+    assert os.listdir(tmp_path / "run") == ["log"]
+
+
+def test_a_run_that_diverges_later_says_how_to_go_on_from_what_it_keeps(
+    tmp_path: Path, whole: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Trainer.mine
+
+    def broken(self: Trainer, x: torch.Tensor, *noise: torch.Tensor) -> Any:
+        return mine(self, x * (math.nan if self.epoch == 2 else 1), *noise)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "mine", broken)
+        status, said = command(tmp_path / "run")
+    assert status == 1
+    assert f"the loss became nan at epoch 3, step {2 * STEPS} (config: " in said
+    assert f"keeps the 2 epochs before it: go on from them with --init {tmp_path / 'run'} in another --out" in said
+    assert command(tmp_path / "next", init=str(tmp_path / "run"), learning_rate=1e-4)[0] == 0
+    assert command(tmp_path / "run")[0] == 0
+    assert_same_run(tmp_path / "run", whole)
 
 
 def test_a_validation_bound_that_is_no_number_is_never_kept(tmp_path: Path) -> None:
@@ -532,6 +556,74 @@ def test_a_full_disk_keeps_the_old_checkpoint(
     assert "make room" in said
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
     assert command(tmp_path)[0] == 0
+    assert_same_run(tmp_path, whole)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.pt", "history.json", "metrics.csv"])
+def test_wherever_the_disk_is_full_nothing_is_lost(
+    name: str, tmp_path: Path, whole: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No space is left for one file from the second epoch on: one line, and with room the same weights in the end."""
+    replace, writerows, times = os.replace, csv.DictWriter.writerows, [0]
+
+    def full(*_: Any) -> None:
+        times[0] += 1
+        if times[0] > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def replaced(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            full()
+        replace(source, target)
+
+    def written(self: Any, rows: Any) -> None:
+        if name == "metrics.csv":
+            full()
+        writerows(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replaced)
+        patch.setattr(csv.DictWriter, "writerows", written)
+        status, said = command(tmp_path)
+    assert status == 1
+    assert said.startswith("error: ")
+    assert "No space left on device" in said
+    assert "make room, then the same command resumes the run" in said
+    assert not list(tmp_path.glob("*.part"))
+    assert command(tmp_path)[0] == 0
+    assert_same_run(tmp_path, whole)
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_keeps_the_one_before(
+    tmp_path: Path, whole: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+
+    def interrupted(state: Any, path: Path) -> None:
+        save(state, path)
+        if len(state["history"]) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", interrupted)
+        assert command(tmp_path) == (130, f"stopped; the same command resumes {tmp_path} after its last whole epoch")
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint.pt", "history.json", "log", "model.pt"]
+    assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 1
+    assert command(tmp_path)[0] == 0
+    assert_same_run(tmp_path, whole)
+
+
+def test_the_log_has_steps_and_epochs_and_a_version_for_each_start(tmp_path: Path, whole: Path, command: Any) -> None:
+    assert command(tmp_path, "--device", "cpu")[0] == 0
+    with (tmp_path / "log" / "version_0" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    steps = [row for row in rows if row["batch_bound"]]
+    assert [int(row["step"]) for row in steps] == [0, STEPS, 2 * STEPS]
+    assert float(steps[1]["learning_rate"]) == learning_rate(TINY, STEPS, 3 * STEPS)
+    epochs = [row for row in rows if row["epoch_bound"]]
+    history = json.loads((tmp_path / "history.json").read_text())["epochs"]
+    for row, record in zip(epochs, history, strict=True):
+        assert {name: float(row[f"epoch_{name}"]) for name in record} == record
     assert_same_run(tmp_path, whole)
 
 
