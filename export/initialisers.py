@@ -23,7 +23,7 @@ Dtype = Literal["float16", "float32"]
 Tensors = dict[str, NDArray[np.float32]]
 
 _NAME = re.compile(
-    r"trunk\.(?P<name>(bias|(first|up|down|last|(blocks|fine)\.\d+\.(inner|outer))\.(weight|bias)))(\.half)?"
+    r"trunk\.(?P<name>(bias|(first|flat|up|down|last|(blocks|dense|fine)\.\d+\.(inner|outer))\.(weight|bias)))(\.half)?"
 )
 
 
@@ -61,8 +61,8 @@ def read(blob: bytes) -> Tensors:
             raise ExportError(f"the ONNX file holds {tensor.name!r}, which is no tensor of our networks")
     layers = ["first", "last", *(f"blocks.{i}.{part}" for i in range(count(tensors, "blocks")) for part in PAIR)]
     if is_conv(tensors):
-        layers += ["down" if "down.weight" in tensors else "up"]
-        layers += [f"fine.{i}.{part}" for i in range(count(tensors, "fine")) for part in PAIR]
+        layers += ["flat", "down" if "down.weight" in tensors else "up"]
+        layers += [f"{s}.{i}.{part}" for s in ("dense", "fine") for i in range(count(tensors, s)) for part in PAIR]
     expected = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
     expected |= {"bias"} if "up.weight" in tensors else set()
     if expected != set(tensors):
@@ -92,4 +92,6 @@ def _sizes(tensors: Tensors, kind: Kind) -> dict[str, object]:
         ends = (len(last) // 2, 784) if kind == "encoder" else (first.shape[1], len(tensors["bias"]))
         width = 2 * (len(first) if kind == "encoder" else last.shape[1])
         own = {"architecture": "conv", "width": width, "fine_blocks": count(tensors, "fine")}
+        dense = tensors["flat.weight"].shape[0 if kind == "encoder" else 1]
+        own |= {"dense_width": dense, "dense_blocks": count(tensors, "dense")}
     return {"latent_dim": ends[0], "pixels": ends[1], **own}

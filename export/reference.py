@@ -22,8 +22,10 @@ def forward(tensors: Tensors, rows: ArrayLike) -> Array:
     if "down.weight" in tensors:
         h = residual(tensors, "fine", convolution(tensors, "first", unshuffle(h.reshape(-1, 1, 28, 28))))
         h = residual(tensors, "blocks", convolution(tensors, "down", unshuffle(h)))
-        return linear(tensors, "last", silu(h).reshape(len(h), -1))
-    h = residual(tensors, "blocks", linear(tensors, "first", h).reshape(len(h), -1, 7, 7))
+        h = residual(tensors, "dense", linear(tensors, "flat", silu(h).reshape(len(h), -1)))
+        return linear(tensors, "last", silu(h))
+    h = linear(tensors, "flat", silu(residual(tensors, "dense", linear(tensors, "first", h))))
+    h = residual(tensors, "blocks", h.reshape(len(h), -1, 7, 7))
     h = residual(tensors, "fine", shuffle(convolution(tensors, "up", silu(h))))
     return shuffle(convolution(tensors, "last", silu(h))).reshape(len(h), -1) + tensors["bias"]
 

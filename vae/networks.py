@@ -7,25 +7,7 @@ from torch import Tensor, nn
 
 from vae.config import Config
 from vae.convolutions import ConvAnalysis, ConvSynthesis
-
-
-class ResidualBlock(nn.Module):
-    """h + W₂ silu(W₁ silu(h) + b₁) + b₂, a pre-activation block (He et al. 2016, "Identity mappings").
-
-    Shapes: [batch, width] → [batch, width]. Smooth on purpose: the site integrates the decoder with
-    Gauss–Legendre and Gauss–Hermite rules, which converge fast only where the integrand has no kinks.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.inner = nn.Linear(width, width)
-        self.outer = nn.Linear(width, width)
-        nn.init.zeros_(self.outer.weight)
-        nn.init.zeros_(self.outer.bias)
-
-    def forward(self, h: Tensor) -> Tensor:
-        silu = nn.functional.silu
-        return h + self.outer(silu(self.inner(silu(h))))
+from vae.residual import ResidualBlock
 
 
 class Trunk(nn.Module):

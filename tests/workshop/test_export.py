@@ -28,6 +28,7 @@ from export.model import export_run, published
 from export.networks import onnx_bytes
 from vae.checkpoint import TrainingError, load_run, write_kept
 from vae.config import Config
+from vae.datasets import Dataset, Labelled
 from vae.networks import VAE, Decoder, Encoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,9 @@ RECORD = {"bound": -90.0, "elbo": -90.0, "reconstruction": -80.0, "kl": 10.0, "v
 HISTORY = [{"epoch": n, **RECORD, "validation_bound": bound} for n, bound in ((1, -99.0), (2, -94.5))]
 IMAGES = np.random.default_rng(1).integers(0, 256, (300, PIXELS), np.uint8)
 LABELS = (np.arange(300) % 10).astype(np.uint8)
+DATA = Dataset(
+    "noise", (28, 28), Labelled(np.tile(IMAGES, (2, 1)), np.tile(LABELS, 2)), Labelled(IMAGES, LABELS), "none", True
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +83,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run, exported once and only read by the tests."""
     folder = tmp_path_factory.mktemp("assets") / "tiny"
-    export_run(run, folder, IMAGES, LABELS, seed=4, say=lambda line: None)
+    export_run(run, folder, DATA, seed=4, say=lambda line: None)
     return folder
 
 
@@ -124,7 +128,7 @@ def test_the_search_for_leaks_finds_what_the_exporter_writes(monkeypatch: pytest
 
 
 def test_the_same_run_gives_the_same_bytes(run: Path, folder: Path, tmp_path: Path) -> None:
-    export_run(run, tmp_path / "tiny", IMAGES, LABELS, seed=4, say=lambda line: None)
+    export_run(run, tmp_path / "tiny", DATA, seed=4, say=lambda line: None)
     first, second = contents(folder), contents(tmp_path / "tiny")
     times = [json.loads(files.pop("manifest.json")).pop("created") for files in (first, second)]
     assert first == second
@@ -147,7 +151,7 @@ def test_the_manifest_says_what_the_model_is(folder: Path) -> None:
     }
     assert manifest["config"] == CONFIG.as_dict()
     assert manifest["data"]["seed"] == 4
-    assert manifest["data"]["validation_images"] + manifest["data"]["training_images"] == 60_000
+    assert manifest["data"]["validation_images"] + manifest["data"]["training_images"] == 600
     assert manifest["parameters"] == {
         "encoder": (784 + 1) * 12 + 2 * (12 + 1) * 12 + (12 + 1) * 4,
         "decoder": (2 + 1) * 10 + 4 * (10 + 1) * 10 + (10 + 1) * 784,
@@ -201,7 +205,7 @@ def test_the_evaluation_of_each_digit_becomes_the_scores(tmp_path: Path, monkeyp
     run = evaluated(write_run(tmp_path / "run", random_vae()))
     with np.load(run / "evaluation.npz") as saved:
         log_p_x, elbo = saved["log_p_x"], saved["elbo"]
-    export_run(run, tmp_path / "m", IMAGES, LABELS, say=lambda line: None)
+    export_run(run, tmp_path / "m", DATA, say=lambda line: None)
     model = pretrained.load(tmp_path / "m")
     assert model.scores is not None
     np.testing.assert_array_equal(model.scores.log_p_x, log_p_x.astype(np.float32))
@@ -306,7 +310,8 @@ def browser_decoder(blob: bytes) -> tuple[dict[str, Any], Any]:
         return linear("last", silu(residual("blocks", header["blocks"], linear("first", z), linear)))
 
     def decode_conv(z: np.ndarray) -> np.ndarray:
-        h = linear("first", z).reshape(len(z), header["width"], 7, 7)
+        h = silu(residual("dense", header["dense_blocks"], linear("first", z), linear))
+        h = linear("flat", h).reshape(len(z), header["width"], 7, 7)
         h = shuffle(convolution("up", silu(residual("blocks", header["blocks"], h, convolution))))
         h = shuffle(convolution("last", silu(residual("fine", header["fine_blocks"], h, convolution))))
         return h.reshape(len(z), -1) + tensors["bias"]
@@ -338,11 +343,12 @@ def test_a_model_of_convolutions_is_exported_like_any_other(tmp_path: Path) -> N
     config = dataclasses.replace(CONFIG, architecture="conv", latent_dim=5, **sizes)
     vae = random_vae(config)
     run = write_run(tmp_path / "run", vae, config)
-    export_run(run, tmp_path / "conv", IMAGES, LABELS, say=lambda line: None)
+    export_run(run, tmp_path / "conv", DATA, say=lambda line: None)
     model = pretrained.load(tmp_path / "conv")
     header, decode = browser_decoder(model.decoder_weights())
     del header["tensors"]
     shape = {"architecture": "conv", "latent_dim": 5, "pixels": 784, "width": 8, "blocks": 3, "fine_blocks": 1}
+    shape |= {"dense_width": 256, "dense_blocks": 2}
     assert header == {"model": "conv", **shape, "activation": "silu", "dtype": "float16"}
     z = np.random.default_rng(6).standard_normal((20, 5))
     np.testing.assert_allclose(decode(z), model.decode(z), atol=1e-4)
@@ -393,11 +399,11 @@ def test_what_differs_from_torch_is_refused_and_the_old_folder_stays(
     target.mkdir(parents=True)
     (target / "manifest.json").write_text("the old one")
     if wrong is None:  # without the sabotage the same steps succeed
-        export_run(run, target, IMAGES, LABELS, say=lambda line: None)
+        export_run(run, target, DATA, say=lambda line: None)
         assert pretrained.load(target).model_id == "tiny"
     else:
         with pytest.raises(ExportError, match=r"differ from torch \(q \d.*allowed.*nothing was written") as caught:
-            export_run(run, target, IMAGES, LABELS, say=lambda line: None)
+            export_run(run, target, DATA, say=lambda line: None)
         assert "\n" not in str(caught.value)
         assert contents(target) == {"manifest.json": b"the old one"}
     assert [path.name for path in target.parent.iterdir()] == ["tiny"]
@@ -421,8 +427,9 @@ def test_a_network_that_gives_no_number_is_refused(folder: Path) -> None:
 
 
 def test_images_of_another_size_are_refused(run: Path, tmp_path: Path) -> None:
+    small = dataclasses.replace(DATA, test=Labelled(IMAGES[:, :49], LABELS))
     with pytest.raises(ExportError, match="784 pixels, the test images have 49"):
-        export_run(run, tmp_path / "tiny", IMAGES[:, :49], LABELS, say=lambda line: None)
+        export_run(run, tmp_path / "tiny", small, say=lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -508,5 +515,6 @@ def test_a_run_without_weights_is_named(tmp_path: Path) -> None:
 
 
 def test_the_asset_names_the_run_it_began_from_and_not_where_that_lay() -> None:
-    assert published(dataclasses.replace(CONFIG, init="/home/someone/runs/z2m"))["init"] == "z2m"
+    config = published(dataclasses.replace(CONFIG, init="/home/someone/runs/z2m", dataset="/home/someone/faces.npz"))
+    assert (config["init"], config["dataset"]) == ("z2m", "faces.npz")
     assert published(CONFIG) == CONFIG.as_dict()

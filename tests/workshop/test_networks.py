@@ -56,10 +56,10 @@ def test_neighbouring_pixels_stay_neighbours() -> None:
     x = torch.zeros(2, 784)
     x[1, 5 * 28 + 5] = 1
     seen = []
-    trunk.last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    trunk.flat.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         trunk(x)
-    moved = (seen[0][0] != seen[0][1]).view(8, 7, 7).any(0)
+    moved = ((seen[0][0] - seen[0][1]).abs() > 1e-5).view(8, 7, 7).any(0)  # rounding is no neighbour
     assert moved[1, 1]
     assert not moved[6].any()
     assert not moved[:, 6].any()
