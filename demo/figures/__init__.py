@@ -9,9 +9,14 @@ from demo.figures.enemy import (
 )
 from demo.figures.evidence import kl_bars, race, refined_cells, resolution, surface
 from demo.figures.model import score_histogram
+from demo.figures.training import Curve, cost, curves, dimensions
 
 __all__ = [
+    "Curve",
     "convergence",
+    "cost",
+    "curves",
+    "dimensions",
     "kl_bars",
     "normalised_line",
     "normalised_plane",

@@ -12,7 +12,7 @@ from demo.pretrained import PretrainedVAE
 from demo.receipts import Receipt
 from demo.receipts import model as model_receipts
 
-models = layout.models()
+models = layout.models(drawn=False)
 SHOWN = 10  # digits in a row
 FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
@@ -81,12 +81,18 @@ def show_fit(vae: PretrainedVAE) -> None:
         )
 
 
+def data_of(vae: PretrainedVAE) -> NDArray | None:
+    """The binarised test digits where they are at hand and the model is of them: those of MNIST alone are."""
+    is_mnist = vae.manifest["data"].get("dataset") == "MNIST"
+    return cache.test_set() if is_mnist else None
+
+
 def show_samples(vae: PretrainedVAE) -> None:
     """Draws of p_θ above digits of the data, both binary."""
     logits = vae.decode(digits.sample_prior(SHOWN, vae.latent_dim, state.seed))
     drawn = digits.sample_pixels(logits, state.seed)
     mean = sigmoid(logits)
-    test_set = cache.test_set()
+    test_set = data_of(vae)
     rows: list[tuple[str, NDArray]] = [("drawn from the model", drawn), ("the same, p(x|z)", mean)]
     if test_set is not None:
         start = state.seed * SHOWN % (len(test_set) - SHOWN)
@@ -99,7 +105,9 @@ def show_samples(vae: PretrainedVAE) -> None:
             )
         )
     if test_set is None:
-        layout.caption("MNIST’s own digits are not on this machine; set MNIST_DIR to their folder to see them beside.")
+        whose = vae.manifest["data"].get("dataset")
+        folder = "; set MNIST_DIR to their folder to see them beside" if whose == "MNIST" else ""
+        layout.caption(f"The images of {whose} themselves are not on this machine{folder}.")
     st.button("Draw again", on_click=again, type="primary")
 
 
@@ -109,25 +117,49 @@ def show_card(vae: PretrainedVAE) -> None:
     rows = ["| figure | nats per digit | how |", "| --- | ---: | --- |"]
     for name, figure in manifest.get("test", {}).items():
         samples = f", {figure['samples']:,} samples" if "samples" in figure else ""
+        if size := figure.get("effective_sample_size", {}).get("median"):
+            samples += f" worth {size:.0f} of equal weight on the median digit"
         cells = (NAMES.get(name, name), plus_minus(figure), figure["method"] + samples)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     st.markdown("\n".join(rows))
-    data, training = manifest.get("data", {}), manifest.get("training", {})
-    bound = training.get("best_validation_bound", training.get("best_validation_elbo", 0))
-    config = manifest.get("config", {})
+    data, config = manifest.get("data", {}), manifest.get("config", {})
     layout.text(
+        f"**What.** A variational autoencoder: one layer of {vae.latent_dim} latent dimensions $z$ with the prior "
+        "$N(0, I)$, an encoder that answers with a normal $q(z|x)$ of independent coordinates, and a decoder under "
+        "which each pixel is a coin of its own. No labels, no second layer, no pixel that looks at another.\n\n"
         f"**Data.** {data.get('dataset')}: {data.get('split')}. Binarisation {data.get('binarisation')}, test digits "
         f"once with seed {data.get('seed')}.\n\n"
-        f"**Training.** {training.get('epochs')} epochs; the weights are an average, kept from the epoch that was best "
-        f"on {data.get('validation_images', 0):,} held-out training digits "
-        f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(bound)}). "
-        "One layer of latents, prior N(0, I), pixels independent given z.\n\n"
-        "**Limits.** It knows 28 × 28 binary digits and nothing else. Averages hide digits on which the encoder misses "
-        "the posterior. A likelihood is no measure of beauty."
+        "**Protocol.** Every figure above is of binary digits, with all constants, and says how it was found. ± is one "
+        "standard error over the digits; it does not cover another draw of the binarisation or another training. "
+        "Recipes and epochs were chosen on held-out training digits, never on test digits.\n\n"
+        f"{trained(vae)}\n\n"
+        f"**Limits.** It knows {' × '.join(map(str, vae.manifest.get('shape', (28, 28))))} binary digits and nothing "
+        "else. Averages hide digits on which the encoder misses the posterior; a bound by sampling hides how far it is "
+        "below. A likelihood is no measure of beauty, nor "
+        "of what is a digit: another kind of image may have a higher one.\n\n"
+        "**Licence.** Code and weights: MIT. No pixel of the data is shipped, only what the model makes of them."
     )
     options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in config.items())
     with st.expander("Train it again", type="compact"):
-        st.code(f"python -m vae.train --out RUN {options}\npython -m vae.evaluate RUN\npython -m export RUN --as ID")
+        if (init := config.get("init", "none")) != "none":
+            layout.text(f"This run went on from the weights of another, {init}: train that first, as LOG.md tells.")
+        made = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
+        st.code(
+            f"# exported {manifest['created'][:10]} with {made}\n"
+            f"python -m vae.train --out RUN {options}\npython -m vae.evaluate RUN\npython -m export RUN --as ID",
+            wrap_lines=True,
+        )
+
+
+def trained(vae: PretrainedVAE) -> str:
+    """How long it was trained, and by what its weights were picked."""
+    data, training = vae.manifest.get("data", {}), vae.manifest.get("training", {})
+    bound = training.get("best_validation_bound", training.get("best_validation_elbo", 0))
+    return (
+        f"**Training.** {training.get('epochs')} epochs; the weights are an average, kept from the epoch that was best "
+        f"on {data.get('validation_images', 0):,} held-out training digits "
+        f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(bound)})."
+    )
 
 
 def receipts(vae: PretrainedVAE) -> tuple[Receipt, ...]:
@@ -137,7 +169,7 @@ def receipts(vae: PretrainedVAE) -> tuple[Receipt, ...]:
         files = (pretrained.ENCODER, pretrained.DECODER)
         return tuple((pretrained.ASSETS / vae.model_id / file).read_bytes() for file in files)
 
-    return model_receipts.receipts(vae, networks, cache.test_set())
+    return model_receipts.receipts(vae, networks, data_of(vae))
 
 
 with layout.frame(

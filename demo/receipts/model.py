@@ -78,6 +78,8 @@ class _Card:
         inputs = {"model": self.vae.model_id, "N": f"{found['images']:,} test digits"}
         if "samples" in found:
             inputs["draws"] = f"{found['samples']:,} a digit"
+            if size := found.get("effective_sample_size", {}).get("median"):
+                inputs["draws"] += f", worth {size:.0f} of equal weight on the median digit"
         return Sheet(inputs, f'vae = pretrained.load("{self.vae.model_id}")').receipt(
             title,
             rf"\begin{{aligned}} &{_MEAN} \\ &s_n = {formula} \end{{aligned}}",
