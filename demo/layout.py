@@ -18,20 +18,23 @@ from demo.pretrained import PretrainedVAE
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
 
-# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone,
-# and dark words on the primary button where its colour is light (Streamlit sets them white, a contrast of 1.6 to 1).
+# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone and
+# do not scroll for the slant of their last letter; dark words on the primary button where its colour is light (Streamlit
+# sets them white, a contrast of 1.6 to 1), and darker ones on what is selected where paper is (it has 4.1 to 1).
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
+.katex-display { padding-inline: 4px; }
 @media (max-width: 30rem) { .katex-display { font-size: 0.84em; overflow: auto hidden; } }
 </style>"""
 _DARK = f'<style>[data-testid="stBaseButton-primary"] * {{ color: {colours.PAPER["dark"]}; }}</style>'
+_LIGHT = '<style>[data-selected="true"] p { color: color-mix(in srgb, currentColor 85%, black); }</style>'
 
 
 @contextmanager
 def frame(title: str, lead: str) -> Iterator[None]:
     """A centred column with the page's title and one leading sentence; the page goes inside."""
-    st.html(_STYLE + (_DARK if theme() == "dark" else ""))
+    st.html(_STYLE + (_DARK if theme() == "dark" else _LIGHT))
     with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH):
         st.title(title, anchor=False)
         text(lead)
@@ -63,9 +66,12 @@ def palette() -> dict[str, str]:
     return colours.palette(theme())
 
 
-def models() -> tuple[str, ...]:
-    """The models that lie in the assets; where there are none the page ends with one sentence."""
-    found = pretrained.available()
+def models(drawn: bool = True) -> tuple[str, ...]:
+    """The models that lie in the assets; where there are none the page ends with one sentence.
+
+    `drawn`: only those of MNIST's 28 × 28 pixels, the size that the client-side elements draw.
+    """
+    found = pretrained.available(pixels=28 * 28 if drawn else None)
     if not found:
         stop(f"No model lies in {pretrained.ASSETS.name}/: train one and run “python -m export RUN --as z2”.")
     return found

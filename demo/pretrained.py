@@ -102,17 +102,22 @@ class PretrainedVAE(Networks):
         return self.weights
 
 
-def available(assets: Path = ASSETS) -> tuple[str, ...]:
-    """Ids of the folders that hold a manifest, by latent dimension; one whose manifest is broken comes last."""
+def available(assets: Path = ASSETS, pixels: int | None = None) -> tuple[str, ...]:
+    """Ids of the folders that hold a manifest, by latent dimension; one whose manifest is broken comes last.
 
-    def order(model_id: str) -> tuple[float, str]:
+    `pixels`: only models of images with so many; a broken manifest, which cannot say, is kept.
+    """
+
+    def said(model_id: str) -> Mapping[str, Any]:
         try:
-            return _read_manifest(assets / model_id)["latent_dim"], model_id
+            return _read_manifest(assets / model_id)
         except AssetError:
-            return float("inf"), model_id
+            return {}
 
     found = [path.parent.name for path in assets.glob(f"*/{MANIFEST}")]
-    return tuple(sorted(filter(_PLAIN_NAME.fullmatch, found), key=order))
+    manifests = {model_id: said(model_id) for model_id in filter(_PLAIN_NAME.fullmatch, found)}
+    fitting = [m for m, manifest in manifests.items() if pixels in (None, manifest.get("pixels", pixels))]
+    return tuple(sorted(fitting, key=lambda model_id: (manifests[model_id].get("latent_dim", float("inf")), model_id)))
 
 
 def load(model: str | Path, assets: Path = ASSETS) -> PretrainedVAE:

@@ -325,6 +325,10 @@ def test_models_are_listed_by_latent_dimension_and_found_by_id(tmp_path: Path) -
     (tmp_path / "broken" / "manifest.json").write_text("{")
     (tmp_path / "empty").mkdir()
     assert available(tmp_path) == ("small", "big", "broken")
+    write(tmp_path / "stamps", pixels=64)
+    assert available(tmp_path) == ("small", "stamps", "big", "broken")
+    assert available(tmp_path, pixels=64) == ("stamps", "broken")
+    assert available(tmp_path, pixels=PIXELS) == ("small", "big", "broken")
     assert load("small", tmp_path).model_id == "small"
 
 
