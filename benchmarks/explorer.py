@@ -23,12 +23,25 @@ if TYPE_CHECKING:
 
 LINKED = "?z1=0.5&z2=-0.5"  # a link chose z: no tour moves the plane
 PINNED = "&pin=" + "A" * 131  # blank paper, as digits.pack writes it
+CONTEST = "evidence?lens=contest&seed=5"
 A_SECOND = 60  # moves
 
 # Keeps what each drawing waited for, in milliseconds from the input's own time stamp to the end of the drawing.
 _LISTEN = """element => {
     window.waits = [];
     element.addEventListener('drawn', event => waits.push(event.detail.waited));
+}"""
+
+# Keeps the milliseconds from each release of the contest's handle to the server's exact figures in the element.
+_RELEASES = """element => {
+    window.releases = [];
+    let released = null;
+    addEventListener('pointerup', event => { released = event.timeStamp; }, true);
+    new MutationObserver(() => {
+        if (released === null || !element.classList.contains('exact')) return;
+        releases.push(performance.now() - released);
+        released = null;
+    }).observe(element, { attributes: true, attributeFilter: ['class'] });
 }"""
 
 # One move a frame, as Chromium hands on what a mouse sends; the milliseconds between the frames.
@@ -150,6 +163,35 @@ def first_digit(chromium: Browser, site: Site, count: int) -> list[Figure]:
     ]
 
 
+def exact_after_release(chromium: Browser, site: Site, count: int) -> list[Figure]:
+    """From letting go of q in "beat the encoder" to the exact ELBO and KL that the server sends, `count` new places."""
+    context = chromium.new_context(viewport=VIEW)
+    try:
+        page = context.new_page()
+        page.goto(f"{site.url}/{CONTEST}")
+        page.locator(".ellipse.exact").wait_for(timeout=60_000)
+        settled(page, quiet=1.0)
+        page.locator(".ellipse .map").scroll_into_view_if_needed()
+        page.locator(".ellipse").evaluate(_RELEASES)
+        for i in range(count + 2):  # two warm it up
+            box = page.locator(".ellipse .handle.mean").bounding_box()
+            assert box is not None
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x + (7 if i % 2 else -7), y + (i % 3 - 1) * 2, steps=3)
+            page.mouse.up()
+            page.wait_for_function("wanted => releases.length >= wanted", arg=i + 1)
+            settled(page, quiet=0.3)
+        took: list[float] = page.evaluate("releases")[2:]
+    finally:
+        context.close()
+    return [
+        Figure(f"contest: release to exact numbers, median of {count}", statistics.median(took), "ms", 150),
+        Figure("contest: release to exact numbers, 95th percentile", percentile(took, 0.95), "ms"),
+    ]
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explorer", description=__doc__.splitlines()[0])
     parser.add_argument("--moves", type=int, default=300, help="moves of a drag (default: 300)")
@@ -162,6 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with browser() as chromium, serve() as site:
             print(*first_digit(chromium, site, arguments.visits), sep="\n", flush=True)
+            print(*exact_after_release(chromium, site, 30), sep="\n", flush=True)
             for query, what in ((LINKED, "drag"), (LINKED + PINNED, "drag, x pinned")):
                 print(*dragging(chromium, site, arguments.moves, query, what), sep="\n", flush=True)
                 found = throttled(chromium, site, arguments.moves, arguments.rate, query, what)

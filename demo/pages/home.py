@@ -46,6 +46,7 @@ with layout.frame(
     ways = {
         "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
         "interpolate": ("Walk between two digits", "Pick two ends, scrub along the way, take the film home."),
+        "explore": ("Go where there is no plane", "In many dimensions, find the few that shape a digit."),
         "enemy": ("Face the enemy", "An integral: easy in one dimension, out of reach in many. Try both."),
         "evidence": ("Beat it once", "Draw a digit; see log p(x) computed, the bound, and the gap between them."),
     }

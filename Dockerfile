@@ -1,0 +1,16 @@
+# The site alone: no torch, no training data, no network at run time. Build: docker build -t biggest-enemy .
+FROM python:3.13-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /site
+COPY requirements.txt .
+RUN pip install -r requirements.txt && useradd --create-home --uid 10001 visitor
+COPY streamlit_app.py LICENSE ./
+COPY .streamlit .streamlit
+COPY demo demo
+
+USER visitor
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+CMD ["streamlit", "run", "streamlit_app.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
