@@ -179,7 +179,7 @@ def exact_after_release(chromium: Browser, site: Site, count: int) -> list[Figur
             x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
             page.mouse.move(x, y)
             page.mouse.down()
-            page.mouse.move(x + (7 if i % 2 else -7), y + (i % 3 - 1) * 2, steps=3)
+            page.mouse.move(x + (1 if i % 2 else -1) * (6 + i / 2), y + (2 if i % 2 else -1), steps=3)  # a new q each
             page.mouse.up()
             page.wait_for_function("wanted => releases.length >= wanted", arg=i + 1)
             settled(page, quiet=0.3)

@@ -72,12 +72,13 @@ class Site:
 
 
 @contextmanager
-def serve(root: Path = ROOT, patience: float = 60) -> Iterator[Site]:
-    """`streamlit run streamlit_app.py` in `root` on a free loopback port, healthy on entry and ended on exit.
+def serve(root: Path = ROOT, patience: float = 60, port: int | None = None) -> Iterator[Site]:
+    """`streamlit run streamlit_app.py` in `root` on a loopback port (a free one where none is given), healthy on entry
+    and ended on exit.
 
     Raises SiteError where it ends by itself or is not healthy after `patience` seconds.
     """
-    port = _free_port()
+    port = _free_port() if port is None else port
     options = {
         "server.address": "127.0.0.1",
         "server.port": port,

@@ -6,6 +6,7 @@ text is read. Only choices that differ from their default stand in the address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,10 @@ def reset(fields: Sequence[Field]) -> None:
 
 
 def _short(text: str) -> str:
-    """At most 40 printable characters of what a stranger put into a link, without anything Markdown would act on."""
+    """At most 40 printable characters of what a stranger put into a link, without anything Markdown would act on.
+
+    A dot beside a letter goes too: Markdown makes a link of www.example.org.
+    """
     plain = "".join(c if c.isalnum() or c in " .,+-_" else "·" for c in text)
+    plain = re.sub(r"(?<=[^\W\d_])\.|\.(?=[^\W\d_])", "·", plain)
     return plain if len(plain) <= 40 else plain[:39] + "…"

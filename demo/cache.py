@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import contest, digits, ends, estimators, evidence, mnist, pretrained, training, walks
+from demo import contest, digits, ends, estimators, evidence, memory, mnist, pretrained, training, walks
 from demo.contest import Fit
 from demo.densities import kl_to_prior_per_dimension
 from demo.derivation import Given, Step, derive
@@ -22,6 +22,7 @@ from demo.walks import Directions
 @st.cache_resource(show_spinner=False)
 def model(model_id: str) -> PretrainedVAE:
     """The model, opened and verified once for all visitors. Raises pretrained.AssetError."""
+    memory.share_one_heap()  # before the first large array
     return pretrained.load(model_id)
 
 

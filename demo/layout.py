@@ -18,9 +18,9 @@ from demo.pretrained import PretrainedVAE
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
 
-# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone and
-# do not scroll for the slant of their last letter; dark words on the primary button where its colour is light (Streamlit
-# sets them white, a contrast of 1.6 to 1), and darker ones on what is selected where paper is (it has 4.1 to 1).
+# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone
+# and do not scroll for the slant of their last letter; dark words on the primary button where its colour is light
+# (Streamlit sets them white, a contrast of 1.6 to 1), and darker ones on what is selected on light paper (4.1 to 1).
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }

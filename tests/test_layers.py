@@ -60,6 +60,7 @@ TABLE = {
     "demo.pretrained": layer("", "numpy onnxruntime"),
     "demo.ends": layer("demo.densities demo.digits demo.pretrained", "numpy"),
     "demo.published": layer(),
+    "demo.memory": layer(),
     "demo.training": layer("demo.pretrained", "numpy"),
     "demo.figures": layer("demo.figures"),
     "demo.figures.*": layer("demo.colours demo.figures", "numpy plotly"),
@@ -68,7 +69,7 @@ TABLE = {
     "demo.receipts.again": layer("", "numpy"),  # shares no code with what it checks
     "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
     "demo.address": layer("demo.digits", "streamlit"),
-    "demo.cache": layer(f"{FLOOR} demo.pretrained demo.ends demo.training demo.figures", "numpy streamlit"),
+    "demo.cache": layer(f"{FLOOR} demo.pretrained demo.ends demo.training demo.figures demo.memory", "numpy streamlit"),
     "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
     "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
     "demo.links": layer("demo.address demo.components", "streamlit"),

@@ -47,7 +47,7 @@ def held(key: str, given: T, subject: str, read: Callable[[object], T]) -> Held[
     else:
         now = replace(last, given=given)
     if sent is not None and sent[0] == now.number:
-        with suppress(ValueError, RecursionError):  # the latter where what is nested too deep is to be named
+        with suppress(ValueError, RecursionError):  # the latter: its words name what is nested too deep
             now = replace(now, value=read(sent[1]))
     st.session_state[slot] = now
     return now

@@ -53,14 +53,26 @@ def chart_key() -> str:
     return f"before {state.toy} {write_interval(state.a1)} {write_interval(state.a2)}"
 
 
+def drawn_interval(ends: object) -> tuple[float, float]:
+    """The box's share of an interval as a browser sends it; ValueError for what is none."""
+    if not isinstance(ends, list | tuple) or len(ends) < 2:
+        raise ValueError("an interval has two ends")
+    if any(isinstance(end, bool) or not isinstance(end, int | float) or end != end for end in ends[:2]):
+        raise ValueError("the ends of an interval are numbers")
+    low, high = sorted(round(float(min(max(end, -EDGE), EDGE)), 1) for end in ends[:2])
+    return low, high
+
+
 def take_drawn_region() -> None:
     """Takes over the region that the visitor drew on the figure of the run before."""
-    boxes = state.get(chart_key(), {}).get("selection", {}).get("box", [])
-    if boxes:
-        for field, axis in (("a1", "x"), ("a2", "y")):
-            if field == "a1" or BY_NAME[state.toy].dimension == 2:
-                low, high = sorted(round(min(max(float(end), -EDGE), EDGE), 1) for end in boxes[0][axis][:2])
-                state[field] = (low, high)
+    axes = {"a1": "x", "a2": "y"} if BY_NAME[state.toy].dimension == 2 else {"a1": "x"}
+    try:
+        box = state[chart_key()]["selection"]["box"][0]
+        drawn = {field: drawn_interval(box[axis]) for field, axis in axes.items()}
+    except (KeyError, IndexError, TypeError, ValueError):
+        return
+    for field, interval in drawn.items():
+        state[field] = interval
 
 
 def amount(value: float) -> str:
