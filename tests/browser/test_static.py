@@ -169,11 +169,17 @@ def test_the_numbers_of_a_drawing_are_those_of_the_site(browser: Browser, url: s
     with visit(browser, url, "?noise=5&k=100") as (page, _):
         go_to(page, "draw", ".pad canvas")
         stroke(page)
-        x = digits.unpack(re.search(r"bits=([\w-]+)", page.url)[1])  # type: ignore[index]
+        vae = pretrained.load(MODELS[0])
+        for _ in range(100):  # until what is computed is of the x in the link, not of a stroke half drawn
+            x = digits.unpack(re.search(r"bits=([\w-]+)", page.url)[1])  # type: ignore[index]
+            assert x is not None
+            loc, log_scale = (row[0].astype(np.float64) for row in vae.encode(x[None]))
+            shown = [numbers(page, "draw", equation) for equation in range(4)]
+            if np.allclose(shown[0][:2], loc, atol=0.0051):
+                break
+            page.wait_for_timeout(200)
+        page.wait_for_function(COMPUTED)
         shown = [numbers(page, "draw", equation) for equation in range(4)]
-    assert x is not None
-    vae = pretrained.load(MODELS[0])
-    loc, log_scale = (row[0].astype(np.float64) for row in vae.encode(x[None]))
     noise = np.random.default_rng(5).standard_normal((100, 2))
     expected = elbo(vae.decode, x, loc, log_scale)
     bound = importance_bound(drawn(vae.decode, x, loc, log_scale, noise))
