@@ -61,7 +61,7 @@ def read(blob: bytes) -> Tensors:
             raise ExportError(f"the ONNX file holds {tensor.name!r}, which is no tensor of our networks")
     layers = ["first", "last", *(f"blocks.{i}.{part}" for i in range(count(tensors, "blocks")) for part in PAIR)]
     if is_conv(tensors):
-        layers += ["flat", "down" if "down.weight" in tensors else "up"]
+        layers += ["flat"] * ("flat.weight" in tensors) + ["down" if "down.weight" in tensors else "up"]
         layers += [f"{s}.{i}.{part}" for s in ("dense", "fine") for i in range(count(tensors, s)) for part in PAIR]
     expected = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
     expected |= {"bias"} if "up.weight" in tensors else set()
@@ -92,6 +92,7 @@ def _sizes(tensors: Tensors, kind: Kind) -> dict[str, object]:
         ends = (len(last) // 2, 784) if kind == "encoder" else (first.shape[1], len(tensors["bias"]))
         width = 2 * (len(first) if kind == "encoder" else last.shape[1])
         own = {"architecture": "conv", "width": width, "fine_blocks": count(tensors, "fine")}
-        dense = tensors["flat.weight"].shape[0 if kind == "encoder" else 1]
-        own |= {"dense_width": dense, "dense_blocks": count(tensors, "dense")}
+        if "flat.weight" in tensors:
+            dense = tensors["flat.weight"].shape[0 if kind == "encoder" else 1]
+            own |= {"dense_width": dense, "dense_blocks": count(tensors, "dense")}
     return {"latent_dim": ends[0], "pixels": ends[1], **own}

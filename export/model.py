@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MAN
 from export import ExportError, atlas, parity, weights
 from export.folder import npz_bytes, publish
 from export.networks import onnx_bytes
-from vae.checkpoint import History, load_run
+from vae.checkpoint import History, load_run, merit
 from vae.config import Config
 from vae.datasets import Dataset
 from vae.networks import VAE
@@ -141,7 +142,7 @@ def describe(
     run: Path, model: VAE, config: Config, history: History, data: Dataset, seed: int, say: Say
 ) -> dict[str, Any]:
     """What the manifest says of the model besides its files."""
-    best = max(history, key=lambda record: record["validation_bound"])
+    best = max(history, key=partial(merit, config))
     return {
         "config": published(config),
         "data": {

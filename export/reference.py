@@ -22,9 +22,13 @@ def forward(tensors: Tensors, rows: ArrayLike) -> Array:
     if "down.weight" in tensors:
         h = residual(tensors, "fine", convolution(tensors, "first", unshuffle(h.reshape(-1, 1, 28, 28))))
         h = residual(tensors, "blocks", convolution(tensors, "down", unshuffle(h)))
-        h = residual(tensors, "dense", linear(tensors, "flat", silu(h).reshape(len(h), -1)))
-        return linear(tensors, "last", silu(h))
-    h = linear(tensors, "flat", silu(residual(tensors, "dense", linear(tensors, "first", h))))
+        h = silu(h).reshape(len(h), -1)
+        if "flat.weight" in tensors:
+            h = silu(residual(tensors, "dense", linear(tensors, "flat", h)))
+        return linear(tensors, "last", h)
+    h = linear(tensors, "first", h)
+    if "flat.weight" in tensors:
+        h = linear(tensors, "flat", silu(residual(tensors, "dense", h)))
     h = residual(tensors, "blocks", h.reshape(len(h), -1, 7, 7))
     h = residual(tensors, "fine", shuffle(convolution(tensors, "up", silu(h))))
     return shuffle(convolution(tensors, "last", silu(h))).reshape(len(h), -1) + tensors["bias"]

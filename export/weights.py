@@ -4,12 +4,13 @@ uint32 length of the header, the header (JSON in UTF-8, padded with spaces), the
 little-endian; the payload begins at a multiple of four bytes. The header's `tensors` names each tensor with its
 offset in elements: first, blocks.i.inner, blocks.i.outer, last in the order of use, weights as [outputs, inputs].
 
-A decoder of convolutions says so ("architecture": "conv") and has further `fine_blocks`, `dense_width`, `dense_blocks`
-and tensors; its 3 × 3 kernels are [outputs, inputs, 3, 3]. Take h [channels, rows, columns], conv(h) with a rim of
-zeros and shuffle(h) that turns four channels 4c + 2i + j into the pixels (2y + i, 2x + j) of one. Then h = first(z);
-for each of `dense_blocks` h += outer(silu(inner(silu(h)))), named dense.i.inner and dense.i.outer; h = flat(silu(h)) as
-[width, 7, 7]; the same for each of `blocks`; h = shuffle(up(silu(h))); the same for each of `fine_blocks`, named
-fine.i.inner and fine.i.outer; logits = shuffle(last(silu(h))) + bias.
+A decoder of convolutions says so ("architecture": "conv") and has further `fine_blocks` and tensors, perhaps also
+`dense_width` and `dense_blocks`; its 3 × 3 kernels are [outputs, inputs, 3, 3]. Take h [channels, rows, columns],
+conv(h) with a rim of zeros and shuffle(h) that turns four channels 4c + 2i + j into the pixels (2y + i, 2x + j) of one.
+Then h = first(z); where there are `dense_blocks`, for each h += outer(silu(inner(silu(h)))), named dense.i.inner and
+dense.i.outer, and then h = flat(silu(h)); h as [width, 7, 7]; the same sum for each of `blocks`; h =
+shuffle(up(silu(h))); the same for each of `fine_blocks`, named fine.i.inner and fine.i.outer; logits =
+shuffle(last(silu(h))) + bias.
 
 Nothing is lost in it: `vae.checkpoint.load_run` rounds a run's weights to half precision before anyone sees them.
 """
@@ -32,7 +33,8 @@ def pack(decoder: Decoder, model_id: str) -> bytes:
     sizes: dict[str, str | int]
     if isinstance(trunk, ConvSynthesis):
         sizes = {"architecture": "conv", "width": trunk.last.in_channels * 2, "fine_blocks": len(trunk.fine)}
-        sizes |= {"dense_width": trunk.flat.in_features, "dense_blocks": len(trunk.dense)}
+        if len(trunk.dense):
+            sizes |= {"dense_width": trunk.flat.in_features, "dense_blocks": len(trunk.dense)}
     else:
         sizes = {"width": trunk.first.out_features}
     tensors, payload, offset = [], [], 0

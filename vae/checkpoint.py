@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,11 @@ def with_bounds(history: History) -> History:
     """The curves with the objective's bound in each record: runs from before there were others raised the ELBO."""
     names = {"bound": "elbo", "validation_bound": "validation_elbo"}
     return [record | {new: record.get(new, record[old]) for new, old in names.items()} for record in history]
+
+
+def merit(config: Config, record: Mapping[str, float]) -> float:
+    """What the kept epoch has most of: the validation bound, less the price of how far its draws are from digits."""
+    return record["validation_bound"] - config.likeness * record.get("validation_likeness", 0.0)
 
 
 def load_run(run: Path) -> tuple[VAE, Config, History]:

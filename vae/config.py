@@ -20,6 +20,7 @@ class Config:
     encoder_blocks: int = 2
     decoder_width: int = 256
     decoder_blocks: int = 3
+    dense_blocks: int = 2
     init: str = "none"
     trained: str = "both"
     objective: str = "elbo"
@@ -29,6 +30,9 @@ class Config:
     prior_draws: int = 0
     elbo_share: float = 0.0
     wake: float = 0.0
+    likeness: float = 0.0
+    likeness_draws: int = 384
+    likeness_every: int = 2
     learning_rate: float = 1e-3
     warmup_steps: int = 500
     weight_decay: float = 1e-4
@@ -45,7 +49,10 @@ class Config:
         "precision": ("float32", "bfloat16"),
     }
     OF_THE_MIXTURE: ClassVar[tuple[str, ...]] = ("prior_draws", "elbo_share", "wake")
-    MAY_BE_ZERO: ClassVar[tuple[str, ...]] = ("seed", "weight_decay", "warmup_steps", *OF_THE_MIXTURE)
+    OF_LIKENESS: ClassVar[tuple[str, ...]] = ("likeness_draws", "likeness_every")
+    MAY_BE_ZERO: ClassVar[tuple[str, ...]] = (
+        "seed", "weight_decay", "warmup_steps", "dense_blocks", "likeness", *OF_THE_MIXTURE
+    )  # fmt: skip
     HELP: ClassVar[dict[str, str]] = {
         "dataset": "mnist, digits (8 × 8, from scikit-learn), or an IDX file, an .npz or a folder of them",
         "shape": "ROWSxCOLUMNS of images that a file holds as rows of pixels",
@@ -55,6 +62,7 @@ class Config:
         "encoder_blocks": "residual blocks (two layers each) in the encoder; at 7 × 7 of a convolutional one",
         "decoder_width": "units in each hidden layer of the decoder; channels at 7 × 7 of a convolutional one",
         "decoder_blocks": "residual blocks (two layers each) in the decoder; at 7 × 7 of a convolutional one",
+        "dense_blocks": "residual blocks of linear layers between z and the picture of a convolutional network",
         "init": "run folder whose kept weights to start from, of the same networks",
         "trained": "the networks that learn; the other keeps the weights it starts with",
         "objective": "bound that is raised: of q alone, of its weighted draws, or of a mixture that the batch shares",
@@ -64,6 +72,9 @@ class Config:
         "prior_draws": "latents drawn from the prior for all images of a step together (mixture)",
         "elbo_share": "share of the ELBO in what the decoder raises; the rest is the mixture's bound (mixture)",
         "wake": "weight of the encoder's fit to the weighted draws, beside its ELBO (mixture)",
+        "likeness": "nats given up for each unit of distance between the decoder's draws of the prior and digits",
+        "likeness_draws": "draws of the prior whose distance is measured at once (likeness)",
+        "likeness_every": "steps from one measurement to the next (likeness)",
         "learning_rate": "peak learning rate of AdamW; decays to 0 along a half cosine",
         "warmup_steps": "steps of linear learning-rate warm-up",
         "weight_decay": "decoupled weight decay of AdamW",
@@ -91,6 +102,13 @@ class Config:
         for name in self.OF_THE_MIXTURE:
             if self.objective != "mixture" and (value := getattr(self, name)):
                 raise ValueError(f"{name} is {value}, but only --objective mixture knows it")
+        for names, known, who in (
+            (self.OF_LIKENESS, self.likeness > 0, "--likeness"),
+            (("dense_blocks",), self.architecture == "conv", "--architecture conv"),
+        ):
+            for name in names:
+                if not known and (value := getattr(self, name)) != getattr(Config, name):
+                    raise ValueError(f"{name} is {value}, but only {who} knows it")
         if self.seed >= 2**63:
             raise ValueError(f"seed is {self.seed}; it must be below 2^63")
 

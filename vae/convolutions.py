@@ -2,10 +2,10 @@
 
 Most of the work is done at 7 × 7 with `width` channels and `blocks` residual blocks, a third of it at 14 × 14 with
 half the channels, none at 28 × 28: a step between resolutions trades a square of 2 × 2 pixels for four channels and
-back (Shi et al. 2016, "sub-pixel convolution"). Dense blocks stand between z and the picture, where all of z meets all
-of z: without them training was slower and draws of the prior looked less like digits (LOG.md). Layers are few on
-purpose, for whoever must run them elsewhere: linear, 3 × 3 convolution with a rim of zeros, SiLU, residual sum and
-that rearrangement of pixels.
+back (Shi et al. 2016, "sub-pixel convolution"). Dense blocks may stand between z and the picture, where all of z meets
+all of z: with them training is faster at first, without them it ends lower (LOG.md). Layers are few on purpose, for
+whoever must run them elsewhere: linear, 3 × 3 convolution with a rim of zeros, SiLU, residual sum and that
+rearrangement of pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 from vae.residual import ResidualBlock
 
 SIDE, COARSE = 28, 7
-DENSE_WIDTH, DENSE_BLOCKS = 256, 2
+DENSE_WIDTH = 256
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -44,9 +44,9 @@ def blocks_of(width: int, number: int) -> nn.Sequential:
     return nn.Sequential(*(ConvBlock(width) for _ in range(number)))
 
 
-def dense_blocks() -> nn.Sequential:
+def dense(number: int) -> nn.Sequential:
     """The blocks between the latent and the picture, where all of z meets all of z."""
-    return nn.Sequential(*(ResidualBlock(DENSE_WIDTH) for _ in range(DENSE_BLOCKS)))
+    return nn.Sequential(*(ResidualBlock(DENSE_WIDTH) for _ in range(number)))
 
 
 def require_28(pixels: int, width: int) -> None:
@@ -62,41 +62,46 @@ def require_28(pixels: int, width: int) -> None:
 
 class ConvAnalysis(nn.Module):
     """28 × 28 pixels as 4 × 14 × 14 → blocks at 14 × 14 → as 7 × 7 → blocks → silu → linear → dense blocks → silu →
-    linear.
+    linear. Without dense blocks the last two layers of that are left out, too.
 
     Shapes: [batch, 784], rows of 28 × 28 → [batch, outputs].
     """
 
-    def __init__(self, pixels: int, width: int, blocks: int, outputs: int) -> None:
+    def __init__(self, pixels: int, width: int, blocks: int, outputs: int, dense_blocks: int) -> None:
         super().__init__()
         require_28(pixels, width)
         self.first = convolution(4, width // 2)
         self.fine = blocks_of(width // 2, (blocks + 1) // 3)
         self.down = convolution(4 * (width // 2), width)
         self.blocks = blocks_of(width, blocks)
-        self.flat = nn.Linear(width * COARSE**2, DENSE_WIDTH)
-        self.dense = dense_blocks()
-        self.last = nn.Linear(DENSE_WIDTH, outputs)
+        flat = width * COARSE**2
+        if dense_blocks:
+            self.flat = nn.Linear(flat, DENSE_WIDTH)
+        self.dense = dense(dense_blocks)
+        self.last = nn.Linear(DENSE_WIDTH if dense_blocks else flat, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.fine(self.first(pixel_unshuffle(x.view(-1, 1, SIDE, SIDE), 2)))
         h = self.blocks(self.down(pixel_unshuffle(h, 2)))
-        return self.last(silu(self.dense(self.flat(silu(h).flatten(1)))))
+        active = silu(h).flatten(1)
+        return self.last(silu(self.dense(self.flat(active))) if len(self.dense) else active)
 
 
 class ConvSynthesis(nn.Module):
     """Linear → dense blocks → silu → linear → 7 × 7 → blocks → silu → 14 × 14 → blocks → silu → 28 × 28, plus a bias
-    of each pixel's own.
+    of each pixel's own. Without dense blocks one linear layer leads to 7 × 7.
 
     Shapes: [batch, inputs] → [batch, 784], rows of 28 × 28.
     """
 
-    def __init__(self, inputs: int, width: int, blocks: int, pixels: int) -> None:
+    def __init__(self, inputs: int, width: int, blocks: int, pixels: int, dense_blocks: int) -> None:
         super().__init__()
         require_28(pixels, width)
-        self.first = nn.Linear(inputs, DENSE_WIDTH)
-        self.dense = dense_blocks()
-        self.flat = nn.Linear(DENSE_WIDTH, width * COARSE**2)
+        flat = width * COARSE**2
+        self.first = nn.Linear(inputs, DENSE_WIDTH if dense_blocks else flat)
+        self.dense = dense(dense_blocks)
+        if dense_blocks:
+            self.flat = nn.Linear(DENSE_WIDTH, flat)
         self.blocks = blocks_of(width, blocks)
         self.up = convolution(width, 4 * (width // 2))
         self.fine = blocks_of(width // 2, (blocks + 1) // 3)
@@ -104,7 +109,9 @@ class ConvSynthesis(nn.Module):
         self.bias = nn.Parameter(torch.zeros(pixels))
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.flat(silu(self.dense(self.first(z))))
+        h = self.first(z)
+        if len(self.dense):
+            h = self.flat(silu(self.dense(h)))
         h = self.blocks(h.unflatten(1, (-1, COARSE, COARSE)))
         h = self.fine(pixel_shuffle(self.up(silu(h)), 2))
         return pixel_shuffle(self.last(silu(h)), 2).flatten(1) + self.bias

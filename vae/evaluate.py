@@ -5,6 +5,8 @@ digit is binarised once with `digits.TEST_SEED`; each has random draws of its ow
 interruption changes a figure. RUN/evaluation.npz keeps what is done after every block, RUN/evaluation.json the means.
 An exported model's folder is scored likewise, its own files run by onnxruntime: `python -m vae.evaluate demo/assets/z2`
 prints the manifest's figures beside those found; what is done is kept in --out, for assets are only read.
+With `--proposal refined` the importance-weighted bound is not the encoder's q's but that of a proposal fitted to each
+image's posterior (`vae.refine`); all other figures stay.
 With `--split validation` the digits are those that the run held out, for choosing between runs without the test set;
 the files are then RUN/validation.npz and RUN/validation.json, which no export reads.
 """
@@ -30,7 +32,7 @@ from demo import digits, mnist, pretrained
 from demo.evidence import Decode, DecoderTable, account, draw, elbo_monte_carlo, importance_bound
 from demo.mnist import DataError
 from demo.pretrained import MANIFEST, AssetError
-from vae import datasets
+from vae import datasets, refine
 from vae.checkpoint import TrainingError, load_run, write_atomically
 from vae.config import Config
 from vae.data import Split
@@ -97,12 +99,15 @@ def decoder_of(model: VAE) -> Decode:
 
 
 class Scorer:
-    """Scores single images of one run or exported model; one of these lives in every worker process."""
+    """Scores single images of one run or exported model; one of these lives in every worker process.
 
-    def __init__(self, source: Path, samples: int) -> None:
+    `samples` draws for each expectation and bound; the bound's come from `proposal`, "encoder" or "refined".
+    """
+
+    def __init__(self, source: Path, samples: int, proposal: str = "encoder") -> None:
         torch.set_num_threads(1)
         found = subject(source)
-        self.encode, self.decode, self.samples = found.encode, found.decode, samples
+        self.encode, self.decode, self.samples, self.proposal = found.encode, found.decode, samples, proposal
         self.table = DecoderTable.build(self.decode) if found.latent_dim == 2 else None
 
     def score(self, index: int, x: NDArray) -> dict[str, float]:
@@ -110,7 +115,10 @@ class Scorer:
         loc, log_scale = (part[0].astype(np.float64) for part in self.encode(x[None]))
         draws = draw(self.decode, x, loc, log_scale, self.samples, np.random.default_rng([digits.TEST_SEED, index]))
         bound = importance_bound(draws)
-        row = {"importance_weighted": bound.value, "effective_sample_size": bound.effective_sample_size}
+        value, size = bound.value, bound.effective_sample_size
+        if self.proposal == "refined":
+            value, size = self.refined(index, x, loc, log_scale)
+        row = {"importance_weighted": value, "effective_sample_size": size}
         if self.table is None:
             parts, _ = elbo_monte_carlo(draws, loc, log_scale)
         else:
@@ -119,13 +127,25 @@ class Scorer:
             row |= {"log_p_x": exact.log_p_x, "gap": exact.gap, "quadrature_error": exact.evidence.error}
         return row | {"reconstruction": parts.reconstruction, "kl": parts.kl, "elbo": parts.value}
 
+    def refined(self, index: int, x: NDArray, loc: NDArray, log_scale: NDArray) -> tuple[float, float]:
+        """The bound through a proposal fitted to x, and its effective sample size."""
+        seed = np.random.SeedSequence([digits.TEST_SEED, index, 1]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(seed >> 1))
+        image, *q = (torch.from_numpy(part[None].astype(np.float32)) for part in (x, loc, log_scale))
+        found = refine.refined_bound(self.decoded, image, q[0], q[1], self.samples, generator)
+        return found.bound.item(), found.effective_sample_size.item()
+
+    def decoded(self, z: torch.Tensor) -> torch.Tensor:
+        """z [..., d] → logits [..., pixels]."""
+        return torch.from_numpy(self.decode(z.flatten(0, -2).numpy())).unflatten(0, z.shape[:-1])
+
 
 _scorer: Scorer | None = None
 
 
-def _start(source: Path, samples: int) -> None:
+def _start(source: Path, samples: int, proposal: str) -> None:
     global _scorer
-    _scorer = Scorer(source, samples)
+    _scorer = Scorer(source, samples, proposal)
 
 
 def _score_block(indices: NDArray[np.intp], x: NDArray) -> tuple[NDArray[np.intp], dict[str, NDArray]]:
@@ -135,14 +155,21 @@ def _score_block(indices: NDArray[np.intp], x: NDArray) -> tuple[NDArray[np.intp
 
 
 def score_all(
-    source: Path, x: NDArray, samples: int, workers: int, name: str = "evaluation", out: Path | None = None
+    source: Path,
+    x: NDArray,
+    samples: int,
+    workers: int,
+    name: str = "evaluation",
+    out: Path | None = None,
+    proposal: str = "encoder",
 ) -> dict[str, NDArray]:
     """Figures of all images by name, [N] each; blocks already in OUT/name.npz are not scored again.
 
     `out` is by default the run itself.
     """
     store = (out or source) / f"{name}.npz"
-    fingerprint = f"{subject(source).stamp} {samples} {datasets.fingerprint(x)}"
+    how = "" if proposal == "encoder" else f" {proposal}"
+    fingerprint = f"{subject(source).stamp} {samples}{how} {datasets.fingerprint(x)}"
     columns: dict[str, NDArray] = {}
     done = np.zeros(len(x), bool)
     if store.exists():
@@ -152,7 +179,7 @@ def score_all(
                 columns = {name: saved[name] for name in saved.files if name not in ("done", "fingerprint")}
     blocks = [block for block in np.array_split(np.arange(len(x)), -(-len(x) // BLOCK)) if not done[block].all()]
     with (
-        ProcessPoolExecutor(workers, initializer=_start, initargs=(source, samples)) as pool,
+        ProcessPoolExecutor(workers, initializer=_start, initargs=(source, samples, proposal)) as pool,
         tqdm(total=len(x), initial=int(done.sum()), unit="image", dynamic_ncols=True) as progress,
     ):
         try:
@@ -179,12 +206,18 @@ def _save_npz(path: Path, arrays: dict[str, Any]) -> None:
 
 METHODS = {
     "log_p_x": "adaptive quadrature over the latent plane",
-    "importance_weighted": "importance-weighted bound, proposal q(z|x)",
+    "importance_weighted": "importance-weighted bound",
     "elbo": "ELBO, closed-form KL",
     "reconstruction": "E_q[log p(x|z)]",
     "kl": "D_KL[q(z|x) ‖ p(z)], closed form",
     "gap": "D_KL[q(z|x) ‖ p(z|x)], lattice sums around q",
     "independent_pixels": "log p(x) of independent pixels, each inked as often as in the training split",
+}
+
+
+PROPOSALS = {
+    "encoder": "proposal q(z|x)",
+    "refined": "proposal fitted to each posterior (a t of full covariance with 5 % of q(z|x) mixed in)",
 }
 
 
@@ -207,7 +240,7 @@ def independent_pixels(train: NDArray[np.uint8], validation_images: int, x: NDAr
     return np.asarray(x, np.float64) @ np.log(mean) + (1 - np.asarray(x, np.float64)) @ np.log1p(-mean)
 
 
-def summary(columns: dict[str, NDArray], samples: int) -> dict[str, Any]:
+def summary(columns: dict[str, NDArray], samples: int, proposal: str = "encoder") -> dict[str, Any]:
     """Mean and standard error over images of each figure, with its method: the `test` entry of a manifest."""
     exact = "log_p_x" in columns
     expectation = "Gauss–Hermite" if exact else f"{samples} draws"
@@ -223,7 +256,9 @@ def summary(columns: dict[str, NDArray], samples: int) -> dict[str, Any]:
                 "unit": "nats per image",
             }
     ess = columns["effective_sample_size"]
+    result["importance_weighted"]["method"] += f", {PROPOSALS[proposal]}"
     result["importance_weighted"] |= {
+        "proposal": proposal,
         "samples": samples,
         "effective_sample_size": {
             "mean": float(ess.mean()),
@@ -246,6 +281,11 @@ def main(argv: list[str] | None = None) -> int:
         "--samples", type=int, help=f"draws from q for each image (default: the manifest's, else {SAMPLES})"
     )
     parser.add_argument(
+        "--proposal",
+        choices=list(PROPOSALS),
+        help="what the importance-weighted bound draws from (default: the manifest's, else encoder)",
+    )
+    parser.add_argument(
         "--split", choices=["test", "validation"], default="test", help="digits to score (default: test)"
     )
     parser.add_argument("--images", type=int, default=None, help="score the first so many of them (default: all)")
@@ -256,7 +296,8 @@ def main(argv: list[str] | None = None) -> int:
         if any(value is not None and value < least for value, least in given):
             raise ValueError("--samples must be at least 2, --images and --workers at least 1")
         found = subject(arguments.run)
-        config, samples = found.config, arguments.samples or drawn(found)
+        config, samples = found.config, arguments.samples or int(drawn(found).get("samples", SAMPLES))
+        proposal = arguments.proposal or drawn(found).get("proposal", "encoder")
         apart = Path("runs", f"{arguments.run.resolve().name}-shipped")  # nothing is written into assets
         out = arguments.out or (apart if (arguments.run / MANIFEST).exists() else arguments.run)
         make_folder(out)
@@ -266,9 +307,9 @@ def main(argv: list[str] | None = None) -> int:
         name = "evaluation" if arguments.split == "test" else "validation"
         x = binarised(data.test.images) if name == "evaluation" else held_out(train, config.validation_images)
         x = x[: arguments.images]
-        columns = score_all(arguments.run, x, samples, arguments.workers, name, out)
+        columns = score_all(arguments.run, x, samples, arguments.workers, name, out, proposal)
         columns["independent_pixels"] = independent_pixels(train, config.validation_images, x)
-        result = summary(columns, samples)
+        result = summary(columns, samples, proposal)
         text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
         write_atomically(out / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
     except (TrainingError, AssetError, DataError, ValueError) as error:
@@ -289,9 +330,9 @@ def make_folder(out: Path) -> None:
         raise ValueError(f"--out {out} cannot be used as a folder ({error.strerror}); name another") from error
 
 
-def drawn(found: Subject) -> int:
-    """How many draws the figures of an exported model were made with, or the default."""
-    return int(found.shipped.get("importance_weighted", {}).get("samples", SAMPLES))
+def drawn(found: Subject) -> Mapping[str, Any]:
+    """How the bound of an exported model was drawn: `samples` and `proposal`; {} for a run."""
+    return found.shipped.get("importance_weighted", {})
 
 
 def table(result: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[str]:

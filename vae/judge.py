@@ -17,57 +17,31 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import nn
 
 from demo import digits, mnist
 from vae.checkpoint import TrainingError, load_run, write_atomically
+from vae.classifiers import Classifier, trained
 
 Array = NDArray[np.float64]
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 FEATURES = 64
 SAMPLES = 10_000
-BATCH = 128
 
 
-class Judge(nn.Module):
-    """Grey images [batch, 784] in [0, 1] → class logits [batch, 10]; `features` [batch, FEATURES] before the last."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(32 * 7 * 7, FEATURES), nn.ReLU(),
-        )  # fmt: skip
-        self.head = nn.Linear(FEATURES, 10)
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.body(x.view(-1, 1, 28, 28))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+def new_judge() -> Classifier:
+    """Two convolutions of 5 × 5, each with a maximum over 2 × 2, and a layer of FEATURES."""
+    body = [
+        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(32 * 7 * 7, FEATURES), nn.ReLU(),
+    ]  # fmt: skip
+    return Classifier(body, FEATURES)
 
 
-def train_judge(images: NDArray[np.uint8], labels: NDArray[np.uint8], epochs: int, seed: int = 0) -> Judge:
+def train_judge(images: NDArray[np.uint8], labels: NDArray[np.uint8], epochs: int, seed: int = 0) -> Classifier:
     """A judge after `epochs` over uint8 [N, 784] and [N]; the same seed gives the same judge."""
-    torch.manual_seed(seed)
-    judge = Judge()
-    optimiser = torch.optim.Adam(judge.parameters(), lr=1e-3)
-    x, y = torch.tensor(images), torch.tensor(labels.astype(np.int64))
-    steps = epochs * -(-len(x) // BATCH)
-    falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=2e-3, total_steps=steps)
-    generator = torch.Generator().manual_seed(seed)
-    with tqdm(total=steps, unit="step", desc="judge", dynamic_ncols=True) as progress:
-        for _ in range(epochs):
-            for index in torch.randperm(len(x), generator=generator).split(BATCH):
-                loss = nn.functional.cross_entropy(judge(x[index].float() / 255), y[index])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                falling.step()
-                progress.update()
-    return judge.eval().requires_grad_(False)
+    return trained(new_judge, images, labels, epochs, seed, "judge")
 
 
 def frechet(a: Array, b: Array) -> float:
@@ -99,13 +73,13 @@ def nearest(images: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[
     return np.concatenate(found)
 
 
-def judged(judge: Judge, images: NDArray[np.float32]) -> tuple[Array, NDArray[np.intp]]:
+def judged(judge: Classifier, images: NDArray[np.float32]) -> tuple[Array, NDArray[np.intp]]:
     """Features float64 [N, FEATURES] and the class that the judge sees [N]."""
     features = torch.cat([judge.features(part) for part in torch.from_numpy(images).split(1000)])
     return features.double().numpy(), judge.head(features).argmax(1).numpy()
 
 
-def verdict(judge: Judge, samples: NDArray[np.float32], train: Labelled, test: Labelled) -> dict[str, Any]:
+def verdict(judge: Classifier, samples: NDArray[np.float32], train: Labelled, test: Labelled) -> dict[str, Any]:
     """Every figure of samples.json, for samples [N, 784] in [0, 1] beside as many digits of both splits."""
     n = len(samples)
     known, fresh, every = grey(train[0][:n]), grey(test[0][:n]), grey(train[0])

@@ -33,8 +33,8 @@ class Encoder(nn.Module):
 
     def __init__(self, pixels: int, config: Config) -> None:
         super().__init__()
-        kind = ConvAnalysis if config.architecture == "conv" else Trunk
-        self.trunk = kind(pixels, config.encoder_width, config.encoder_blocks, 2 * config.latent_dim)
+        sizes = (pixels, config.encoder_width, config.encoder_blocks, 2 * config.latent_dim)
+        self.trunk = ConvAnalysis(*sizes, config.dense_blocks) if config.architecture == "conv" else Trunk(*sizes)
         with torch.no_grad():
             self.trunk.last.weight.mul_(0.1)
             self.trunk.last.bias.zero_()
@@ -50,8 +50,8 @@ class Decoder(nn.Module):
     def __init__(self, pixels: int, config: Config) -> None:
         super().__init__()
         self.pixels = pixels
-        kind = ConvSynthesis if config.architecture == "conv" else Trunk
-        self.trunk = kind(config.latent_dim, config.decoder_width, config.decoder_blocks, pixels)
+        sizes = (config.latent_dim, config.decoder_width, config.decoder_blocks, pixels)
+        self.trunk = ConvSynthesis(*sizes, config.dense_blocks) if config.architecture == "conv" else Trunk(*sizes)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.trunk(z).to(z.dtype)

@@ -1,7 +1,9 @@
 """Proposals fitted to one image's posterior, for bounds of log p(x) that hardly depend on the encoder.
 
 Knows nothing of training, files or pages: it is handed a decoder, images and where to start. Throughout x [batch,
-pixels] in {0, 1}, z [batch, d]; logarithms in nats, sums over pixels and draws in float64.
+pixels] in {0, 1}, z [batch, d]; logarithms in nats, sums over pixels and draws in float64. The decoder is only called,
+never differentiated: derivatives are differences, so that onnxruntime's decoder does as well as torch's. A proposal
+need not be exact, its weights are.
 """
 
 from __future__ import annotations
@@ -12,12 +14,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import jvp, vmap
 
-from vae.networks import VAE
 from vae.objective import log_bernoulli, log_normal, log_standard_normal
 
 DECODINGS_AT_ONCE = 512
+STEP = 1 / 256  # of a difference; a power of two, so that z + STEP loses nothing
 
 Decoder = Callable[[Tensor], Tensor]
 
@@ -27,22 +28,19 @@ def log_joint(decoder: Decoder, x: Tensor, z: Tensor) -> Tensor:
     return log_bernoulli(x.double(), decoder(z).double()) + log_standard_normal(z.double())
 
 
+@torch.no_grad()
 def curvature(decoder: Decoder, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient of log p(x, z) in z, and Λ = I + Jᵀ diag(p (1 − p)) J, J = ∂l/∂z, p = sigmoid(l).
 
     Λ is minus the Hessian without the decoder's own curvature (Gauss–Newton, the Fisher information of x plus the
-    prior's), so it is positive definite wherever it is asked. J by d forward derivatives. → [batch, d], [batch, d, d].
+    prior's), so it is positive definite wherever it is asked. J by d forward differences of STEP, which are off by
+    STEP / 2 times the second derivative. → float64 [batch, d], [batch, d, d].
     """
     d = z.shape[1]
-    unit = torch.eye(d, dtype=z.dtype)[:, None].expand(d, *z.shape)
-
-    def derivative(direction: Tensor) -> tuple[Tensor, Tensor]:
-        found = jvp(decoder, (z,), (direction,))
-        return found[0], found[1]
-
-    logits, columns = vmap(derivative, out_dims=(None, 0))(unit)  # type: ignore[arg-type]  # None: not mapped
-    jacobian = columns.permute(1, 2, 0).double()
-    p = logits.double().sigmoid()
+    moved = torch.cat([z[None], z + STEP * torch.eye(d, dtype=z.dtype)[:, None]])
+    logits = decoder(moved).double()
+    jacobian = (logits[1:] - logits[0]).permute(1, 2, 0) / STEP
+    p = logits[0].sigmoid()
     gradient = torch.einsum("bpd,bp->bd", jacobian, x - p) - z
     precision = torch.einsum("bpd,bp,bpe->bde", jacobian, p * (1 - p), jacobian)
     return gradient, precision + torch.eye(d, dtype=torch.float64)
@@ -167,13 +165,12 @@ def importance_weighted(
     return Weighted(total - math.log(samples), (2 * total - (2 * log_w).logsumexp(0)).exp())
 
 
-def refined_bound(model: VAE, x: Tensor, samples: int, generator: torch.Generator) -> Weighted:
-    """The bound of each image through a proposal fitted to it, from q's mean on. x [batch, pixels] → [batch] each."""
-    with torch.no_grad():
-        loc, log_scale = model.encoder(x)
+def refined_bound(
+    decoder: Decoder, x: Tensor, loc: Tensor, log_scale: Tensor, samples: int, generator: torch.Generator
+) -> Weighted:
+    """The bound of each image x [batch, pixels] through a proposal fitted to it from q's mean on → [batch] each.
 
-        def decoder(z: Tensor) -> Tensor:
-            return model.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
-
-        fitted = settle(decoder, x, climb(decoder, x, loc), generator)
-        return importance_weighted(decoder, x, fitted, loc, log_scale, samples, generator)
+    q = N(loc, diag exp(log_scale)²), [batch, d]; `decoder` takes z [..., d] of any number of leading axes.
+    """
+    fitted = settle(decoder, x, climb(decoder, x, loc), generator)
+    return importance_weighted(decoder, x, fitted, loc, log_scale, samples, generator)

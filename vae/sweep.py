@@ -29,7 +29,7 @@ from demo import digits, estimators, mnist
 from demo.densities import kl_to_prior, log_standard_normal, sum_softplus
 from demo.evidence import Decode, DecoderTable, importance_bound, log_evidence
 from vae import unfold
-from vae.checkpoint import TrainingError, load_run, write_atomically
+from vae.checkpoint import TrainingError, load_run, merit, write_atomically
 from vae.config import Config
 from vae.evaluate import decoder_of, held_out
 from vae.networks import VAE
@@ -187,7 +187,7 @@ def seconds_per_decoding(decode: Decode, d: int) -> float:
 def point(run: Path, columns: dict[str, Array], loc: Array, per_decoding: float) -> dict[str, Any]:
     """What the site shows of one d."""
     _, config, history = load_run(run)
-    best = max(history, key=lambda record: record["validation_bound"])
+    best = max(history, key=partial(merit, config))
     d = config.latent_dim
     ways = {
         1: "quadrature: 40,001 even nodes on [−10, 10]",

@@ -29,11 +29,14 @@ from tqdm import tqdm
 
 from demo.mnist import DataError
 from vae import datasets, engine
-from vae.checkpoint import History, TrainingError, damaged, read_run, start_from, write_kept, write_run
+from vae.checkpoint import History, TrainingError, damaged, merit, read_run, start_from, write_kept, write_run
 from vae.config import Config
 from vae.data import Split, binarise, epoch_generator
+from vae.likeness import Likeness
 from vae.networks import VAE
 from vae.objective import Elbo, Objective, objective
+
+VALIDATION_DRAWS = 2000  # of the prior, for the likeness of the weights that would be kept
 
 
 def learning_rate(config: Config, step: int, total_steps: int) -> float:
@@ -69,28 +72,42 @@ class Mean:
 class Raised(nn.Module):
     """Networks whose forward pass is the objective: what the engine wraps, so that it can average their gradients."""
 
-    def __init__(self, model: VAE, config: Config) -> None:
+    def __init__(self, model: VAE, config: Config, likeness: Likeness | None) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.likeness = model, config, likeness
 
-    def forward(self, x: Tensor, noise: Tensor, prior_noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, noise: Tensor, prior_noise: Tensor, likeness_noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         found = objective(self.config, self.model, x, noise, prior_noise)
-        return found.elbo.reconstruction, found.elbo.kl, found.bound, found.loss
+        apart = x.new_zeros((), dtype=torch.float64)
+        if self.likeness is not None and len(likeness_noise):
+            apart = self.likeness.distance(self.model.decoder(likeness_noise))
+        return found.elbo.reconstruction, found.elbo.kl, found.bound, found.loss, apart
 
 
 class Trainer:
     """The state of one run: networks, averaged weights, optimiser, history. `run` trains to the end.
 
-    Computes on `fabric` (see vae.engine), by default one process on the CPU. Raises ValueError where the config does
-    not fit the images, uint8 [N, pixels], or the number of processes.
+    Computes on `fabric` (see vae.engine), by default one process on the CPU. `labels` uint8 [N] are for a likeness to
+    digits only. Raises ValueError where the config does not fit the images, uint8 [N, pixels], their labels, or the
+    number of processes.
     """
 
-    def __init__(self, config: Config, images: np.ndarray, out: Path, fabric: engine.Fabric | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        images: np.ndarray,
+        out: Path,
+        fabric: engine.Fabric | None = None,
+        labels: np.ndarray | None = None,
+    ) -> None:
         self.config, self.out = config, out
         self.fabric = fabric or engine.launched(config.precision)
         if config.objective == "mixture" and self.fabric.world_size > 1:
             raise ValueError("--objective mixture shares its draws over a whole batch; run it without torchrun")
         self.split = Split.of(images, config.validation_images)
+        self.likeness = self.learned_likeness(images, labels) if config.likeness else None
         torch.manual_seed(config.seed)
         self.pixels, self.data = images.shape[1], datasets.fingerprint(images)
         self.model = VAE(self.pixels, config, self.split.mean_image())
@@ -104,10 +121,17 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             learning, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.raised = self.fabric.setup(Raised(self.model, config), self.optimiser)[0]
+        self.raised = self.fabric.setup(Raised(self.model, config, self.likeness), self.optimiser)[0]
         self.steps_per_epoch = math.ceil(len(self.split.train) / config.batch_size)
         self.history: History = []
+        self.distances: list[float] = []  # of this epoch's draws of the prior from digits
         self.best: dict[str, Tensor] = {}
+
+    def learned_likeness(self, images: np.ndarray, labels: np.ndarray | None) -> Likeness:
+        """What compares draws of the prior with digits: learned anew, from the training split, at every start."""
+        n, quiet = len(self.split.train), not self.fabric.is_global_zero
+        found = Likeness.learned(images[:n], None if labels is None else labels[:n], self.config.seed, quiet)
+        return found.to(self.fabric.device)
 
     @property
     def epoch(self) -> int:
@@ -147,41 +171,50 @@ class Trainer:
         except Exception as error:
             raise damaged(self.checkpoint, error) from error
 
-    def noise(self, images: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What a step draws: noise [draws, images, d] for q and [prior_draws, d] for the prior."""
+    def noise(self, images: int, generator: torch.Generator, step: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """What a step draws: noise [draws, images, d] for q, [prior_draws, d] for the prior, and draws of the prior
+        [likeness_draws, d] whose likeness to digits is measured in that step, or none of them.
+        """
         config = self.config
+        measured = config.likeness_draws if config.likeness and step % config.likeness_every == 0 else 0
         own = torch.randn(config.draws, images, config.latent_dim, generator=generator)
-        return own, torch.randn(config.prior_draws, config.latent_dim, generator=generator)
+        prior = torch.randn(config.prior_draws + measured, config.latent_dim, generator=generator)
+        return own, prior[: config.prior_draws], prior[config.prior_draws :]
 
     def train_epoch(self, progress: tqdm) -> dict[str, float]:
         """One pass over the training split; returns the mean bound and the ELBO's mean parts in nats an image."""
         generator = epoch_generator(self.config.seed, self.epoch)
         order = torch.randperm(len(self.split.train), generator=generator)
         mean = Mean()
+        self.distances = []
         for i, index in enumerate(order.split(self.config.batch_size)):
             x = binarise(self.split.train[index], generator)
             step = self.epoch * self.steps_per_epoch + i
-            mean.add(found := self.take_step(step, x, *self.noise(len(x), generator)))
+            mean.add(found := self.take_step(step, x, *self.noise(len(x), generator, step)))
             if i % 20 == 0:
                 figures = {"batch_bound": found.bound.mean(), "batch_elbo": found.elbo.value.mean()}
                 self.fabric.log_dict(figures | {"learning_rate": self.optimiser.param_groups[0]["lr"]}, step)
                 shown = {name: f"{value:.2f}" for name, value in mean.record().items()}
                 progress.set_postfix({"epoch": f"{self.epoch + 1}/{self.config.epochs}"} | shown, refresh=False)
             progress.update()
-        return mean.of_all(self.fabric).record()
+        seen = {"likeness": sum(self.distances) / len(self.distances)} if self.distances else {}
+        return mean.of_all(self.fabric).record() | seen
 
-    def mine(self, x: Tensor, noise: Tensor, prior_noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def mine(self, x: Tensor, noise: Tensor, *of_prior: Tensor) -> list[Tensor]:
         """Of a batch and its noise what this process computes, on its device."""
         part, device = engine.part(self.fabric, len(x)), self.fabric.device
-        return x[part].to(device), noise[:, part].to(device), prior_noise.to(device)
+        return [of.to(device) for of in (x[part], noise[:, part], *of_prior)]
 
-    def take_step(self, step: int, x: Tensor, noise: Tensor, prior_noise: Tensor) -> Objective:
+    def take_step(self, step: int, x: Tensor, noise: Tensor, prior_noise: Tensor, measured: Tensor) -> Objective:
         """One gradient step for the batch x [batch, pixels]; returns its part of the objective before it."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-        reconstruction, kl, bound, losses = self.raised(*self.mine(x, noise, prior_noise))
+        reconstruction, kl, bound, losses, apart = self.raised(*self.mine(x, noise, prior_noise, measured))
         found = Objective(Elbo(reconstruction, kl), bound=bound, loss=losses)
         loss = losses.sum() / len(x)
+        if len(measured):  # by every process the same
+            self.distances.append(apart.item())
+            loss = loss + self.config.likeness * self.config.likeness_every * apart / self.fabric.world_size
         value = engine.total(self.fabric, loss).item()
         self.check_finite(value, f"the loss became {value} at epoch {self.epoch + 1}, step {step}")
         self.optimiser.zero_grad()
@@ -208,9 +241,14 @@ class Trainer:
         mean = Mean()
         for grey in self.split.validation.split(self.config.batch_size):
             x = binarise(grey, generator)
-            mean.add(objective(self.config, self.averaged, *self.mine(x, *self.noise(len(x), generator))))
+            own, prior, _ = self.noise(len(x), generator)
+            mean.add(objective(self.config, self.averaged, *self.mine(x, own, prior)))
         record = {f"validation_{name}": value for name, value in mean.of_all(self.fabric).record().items()}
-        bounds = record["validation_elbo"] + record["validation_bound"]
+        if self.likeness is not None:
+            z = torch.randn(VALIDATION_DRAWS, self.config.latent_dim, generator=generator).to(self.fabric.device)
+            logits = torch.cat([self.averaged.decoder(part) for part in z.split(500)])
+            record["validation_likeness"] = self.likeness.distance(logits).item()
+        bounds = merit(self.config, record) + record["validation_elbo"]
         self.check_finite(bounds, f"the validation bound is not finite after epoch {self.epoch + 1}")
         return record
 
@@ -227,8 +265,8 @@ class Trainer:
                 started = time.monotonic()
                 record = self.train_epoch(progress) | self.validate()
                 record = {"epoch": self.epoch + 1, **record, "seconds": time.monotonic() - started}
-                best = max((h["validation_bound"] for h in self.history), default=-math.inf)
-                if record["validation_bound"] > best:
+                best = max((merit(self.config, past) for past in self.history), default=-math.inf)
+                if merit(self.config, record) > best:
                     self.best = copy.deepcopy(self.averaged.state_dict())
                 self.history.append(record)
                 if not first:
@@ -239,6 +277,7 @@ class Trainer:
                 tqdm.write(
                     "epoch {epoch}: bound {bound:.2f}, elbo {elbo:.2f} = {reconstruction:.2f} − {kl:.2f}, validation "
                     "bound {validation_bound:.2f}, elbo {validation_elbo:.2f} nats, {seconds:.0f} s".format(**record)
+                    + (", draws {validation_likeness:.4f} from digits".format(**record) if self.likeness else "")
                 )
         self.fabric.barrier()  # until the one that writes has written
 
@@ -249,7 +288,9 @@ def prepare(arguments: argparse.Namespace) -> Trainer:
     try:
         config = Config.from_arguments(arguments)
         data = datasets.load(config.dataset, config.shape, arguments.data_dir, download=True)
-        trainer = Trainer(config, data.train.images, out, engine.launched(config.precision, arguments.device, out))
+        fabric = engine.launched(config.precision, arguments.device, out)
+        labels = data.train.labels if data.labelled else None
+        trainer = Trainer(config, data.train.images, out, fabric, labels)
         out.mkdir(parents=True, exist_ok=True)
         if not os.access(out, os.W_OK):
             raise PermissionError(None, "no permission to write into it")
@@ -295,8 +336,8 @@ def command(argv: list[str] | None = None) -> int:
         return 130
     if not first:
         return 0
-    best = max(record["validation_bound"] for record in trainer.history)
-    print(f"{arguments.out / 'model.pt'}: best validation bound {best:.2f} nats")
+    best = max(trainer.history, key=partial(merit, trainer.config))
+    print(f"{arguments.out / 'model.pt'}: best validation bound {best['validation_bound']:.2f} nats")
     return 0
 
 

@@ -57,10 +57,10 @@ class WatchedTrainer(Trainer):
         record = super().train_epoch(progress)
         return record | {"cpu_seconds": time.process_time() - started}
 
-    def take_step(self, step: int, x: Tensor, noise: Tensor, prior_noise: Tensor) -> Objective:
+    def take_step(self, step: int, *batch: Tensor) -> Objective:
         if step == 0:
             self._keep(0)
-        found = super().take_step(step, x, noise, prior_noise)
+        found = super().take_step(step, *batch)
         self._keep(step + 1)
         return found
 

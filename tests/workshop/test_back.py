@@ -29,7 +29,7 @@ def exported(tmp_path: Path, **changes: Any) -> Path:
     return tmp_path / "tiny"
 
 
-@pytest.mark.parametrize("changes", [{}, CONV], ids=["mlp", "conv"])
+@pytest.mark.parametrize("changes", [{}, CONV, CONV | {"dense_blocks": 0}], ids=["mlp", "conv", "conv, not dense"])
 def test_a_model_comes_back_with_every_bit_of_its_weights(
     changes: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,29 @@ def test_two_dimensions_are_scored_by_quadrature(tmp_path: Path, x: NDArray[np.u
     assert row["gap"] >= 0
 
 
+def test_a_refined_proposal_changes_the_bound_alone_and_finds_what_quadrature_does(
+    tmp_path: Path, x: NDArray[np.uint8]
+) -> None:
+    run = tiny_run(tmp_path / "run", 2)
+    for i in range(3):
+        ours, theirs = (evaluate.Scorer(run, 2000, how).score(i, x[i]) for how in ("refined", "encoder"))
+        assert ours["importance_weighted"] == pytest.approx(ours["log_p_x"], abs=0.02)
+        assert ours["effective_sample_size"] > 1000
+        changed = {name for name in ours if ours[name] != theirs[name]}
+        assert changed == {"importance_weighted", "effective_sample_size"}
+
+
+def test_the_proposal_is_written_down_and_kept_apart(tmp_path: Path, x: NDArray[np.uint8]) -> None:
+    run = tiny_run(tmp_path / "run", 3)
+    assert evaluate.main([str(run), "--images", "3", "--samples", "30"]) == 0
+    of_q = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["importance_weighted"]
+    assert evaluate.main([str(run), "--images", "3", "--samples", "30", "--proposal", "refined"]) == 0
+    refined = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["importance_weighted"]
+    assert (of_q["proposal"], refined["proposal"]) == ("encoder", "refined")
+    assert refined["value"] != of_q["value"], "figures through another proposal are not taken over"
+    assert "fitted to each posterior" in refined["method"]
+
+
 def test_the_command_writes_means_and_errors_and_goes_on_where_it_stopped(
     tmp_path: Path, x: NDArray[np.uint8], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

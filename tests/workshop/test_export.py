@@ -310,8 +310,10 @@ def browser_decoder(blob: bytes) -> tuple[dict[str, Any], Any]:
         return linear("last", silu(residual("blocks", header["blocks"], linear("first", z), linear)))
 
     def decode_conv(z: np.ndarray) -> np.ndarray:
-        h = silu(residual("dense", header["dense_blocks"], linear("first", z), linear))
-        h = linear("flat", h).reshape(len(z), header["width"], 7, 7)
+        h = linear("first", z)
+        if "dense_blocks" in header:
+            h = linear("flat", silu(residual("dense", header["dense_blocks"], h, linear)))
+        h = h.reshape(len(z), header["width"], 7, 7)
         h = shuffle(convolution("up", silu(residual("blocks", header["blocks"], h, convolution))))
         h = shuffle(convolution("last", silu(residual("fine", header["fine_blocks"], h, convolution))))
         return h.reshape(len(z), -1) + tensors["bias"]
@@ -337,10 +339,11 @@ def test_the_browsers_weights_decode_as_onnxruntime_does(folder: Path) -> None:
     np.testing.assert_allclose(decode(z), exact, atol=1e-12)
 
 
-def test_a_model_of_convolutions_is_exported_like_any_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense_blocks", [0, 2])
+def test_a_model_of_convolutions_is_exported_like_any_other(tmp_path: Path, dense_blocks: int) -> None:
     """Re-opened and compared with torch at every batch by export_run itself; its decoder.bin by its description."""
     sizes = {"encoder_width": 6, "encoder_blocks": 2, "decoder_width": 8, "decoder_blocks": 3}
-    config = dataclasses.replace(CONFIG, architecture="conv", latent_dim=5, **sizes)
+    config = dataclasses.replace(CONFIG, architecture="conv", latent_dim=5, dense_blocks=dense_blocks, **sizes)
     vae = random_vae(config)
     run = write_run(tmp_path / "run", vae, config)
     export_run(run, tmp_path / "conv", DATA, say=lambda line: None)
@@ -348,7 +351,7 @@ def test_a_model_of_convolutions_is_exported_like_any_other(tmp_path: Path) -> N
     header, decode = browser_decoder(model.decoder_weights())
     del header["tensors"]
     shape = {"architecture": "conv", "latent_dim": 5, "pixels": 784, "width": 8, "blocks": 3, "fine_blocks": 1}
-    shape |= {"dense_width": 256, "dense_blocks": 2}
+    shape |= {"dense_width": 256, "dense_blocks": dense_blocks} if dense_blocks else {}
     assert header == {"model": "conv", **shape, "activation": "silu", "dtype": "float16"}
     z = np.random.default_rng(6).standard_normal((20, 5))
     np.testing.assert_allclose(decode(z), model.decode(z), atol=1e-4)

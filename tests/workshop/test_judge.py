@@ -12,6 +12,7 @@ from scipy import linalg, spatial
 
 from demo import mnist
 from vae import judge
+from vae.classifiers import Classifier
 
 needs_mnist = pytest.mark.skipif(not (mnist.available("train") and mnist.available("test")), reason="needs MNIST")
 
@@ -34,7 +35,7 @@ def test_nearest_is_the_least_of_all_distances() -> None:
 
 
 @pytest.fixture(scope="module")
-def digits_and_judge() -> tuple[judge.Labelled, judge.Labelled, judge.Judge]:
+def digits_and_judge() -> tuple[judge.Labelled, judge.Labelled, Classifier]:
     train, test = (mnist.load(split) for split in ("train", "test"))
     few = train[0][:12000], train[1][:12000]
     return few, (test[0][:1000], test[1][:1000]), judge.train_judge(*few, epochs=1)
@@ -42,7 +43,7 @@ def digits_and_judge() -> tuple[judge.Labelled, judge.Labelled, judge.Judge]:
 
 @needs_mnist
 def test_unseen_digits_pass_copies_are_caught_and_noise_fails(
-    digits_and_judge: tuple[judge.Labelled, judge.Labelled, judge.Judge],
+    digits_and_judge: tuple[judge.Labelled, judge.Labelled, Classifier],
 ) -> None:
     train, test, critic = digits_and_judge
     fresh = mnist.load("test")[0][1000:2000].astype(np.float32) / 255

@@ -13,6 +13,12 @@ from vae.networks import VAE
 CONV = Config(architecture="conv", latent_dim=3, encoder_width=8, encoder_blocks=3, decoder_width=6, decoder_blocks=2)
 
 
+KINDS = [
+    dataclasses.replace(CONV, architecture="mlp"), CONV, dataclasses.replace(CONV, dense_blocks=0)
+]  # fmt: skip
+every_kind = pytest.mark.parametrize("config", KINDS, ids=["mlp", "conv", "conv without dense blocks"])
+
+
 def stirred(config: Config = CONV) -> VAE:
     """Every weight random: the zeros that residual branches start with would hide them."""
     torch.manual_seed(0)
@@ -23,11 +29,11 @@ def stirred(config: Config = CONV) -> VAE:
     return model.eval()
 
 
-@pytest.mark.parametrize("architecture", Config.CHOICES["architecture"])
+@every_kind
 @pytest.mark.parametrize("batch", [1, 2, 7])
-def test_networks_keep_their_contract(architecture: str, batch: int) -> None:
+def test_networks_keep_their_contract(config: Config, batch: int) -> None:
     """x [batch, 784] → loc, log_scale [batch, d]; z [batch, d] → logits [batch, 784]; rows do not see each other."""
-    model = stirred(dataclasses.replace(CONV, architecture=architecture))
+    model = stirred(config)
     x = torch.rand(batch, 784).round()
     with torch.no_grad():
         loc, log_scale = model.encoder(x)
@@ -38,11 +44,11 @@ def test_networks_keep_their_contract(architecture: str, batch: int) -> None:
         torch.testing.assert_close(model.decoder(loc[:1]), logits[:1])
 
 
-@pytest.mark.parametrize("architecture", Config.CHOICES["architecture"])
-def test_a_decoder_starts_near_the_mean_image(architecture: str) -> None:
+@every_kind
+def test_a_decoder_starts_near_the_mean_image(config: Config) -> None:
     torch.manual_seed(0)
     mean = torch.linspace(0.01, 0.99, 784)
-    model = VAE(784, dataclasses.replace(CONV, architecture=architecture), mean)
+    model = VAE(784, config, mean)
     with torch.no_grad():
         drawn = model.decoder(torch.randn(200, 3)).sigmoid().mean(0)
     assert (drawn - mean).abs().max() < 0.15
@@ -65,6 +71,16 @@ def test_neighbouring_pixels_stay_neighbours() -> None:
     assert not moved[:, 6].any()
 
 
+def test_dense_blocks_may_be_left_out_on_both_sides() -> None:
+    model = VAE(784, dataclasses.replace(CONV, dense_blocks=0))
+    names = {name for name, _ in model.named_parameters()}
+    assert not any("dense" in name or "flat" in name for name in names)
+    assert model.encoder.trunk.last.weight.shape == (6, 8 * 49)
+    assert model.decoder.trunk.first.weight.shape == (6 * 49, 3)
+    with pytest.raises(ValueError, match="dense_blocks is 0, but only --architecture conv knows it"):
+        Config(dense_blocks=0)
+
+
 @pytest.mark.parametrize("pixels", [49, 64, 783, 1024])
 def test_convolutions_refuse_images_of_another_size(pixels: int) -> None:
     with pytest.raises(ValueError, match=f"conv needs images of 28 × 28 = 784 pixels, these have {pixels}"):
@@ -76,9 +92,9 @@ def test_convolutions_refuse_a_width_that_cannot_be_halved() -> None:
         VAE(784, dataclasses.replace(CONV, decoder_width=7))
 
 
-@pytest.mark.parametrize("architecture", Config.CHOICES["architecture"])
-def test_a_pass_in_bfloat16_ends_in_float32_and_is_near(architecture: str) -> None:
-    model = stirred(dataclasses.replace(CONV, architecture=architecture))
+@every_kind
+def test_a_pass_in_bfloat16_ends_in_float32_and_is_near(config: Config) -> None:
+    model = stirred(config)
     x = torch.rand(4, 784).round()
     with torch.no_grad():
         exact = model.encoder(x)[0], model.decoder(torch.ones(4, 3))

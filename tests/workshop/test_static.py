@@ -212,12 +212,13 @@ def test_a_comparison_can_fail(built: Built) -> None:
         compare(asked, found, vae, limit=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "conv"])
-def test_any_network_of_ours_becomes_one_of_the_browsers(architecture: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("architecture", "dense_blocks"), [("mlp", 2), ("conv", 2), ("conv", 0)])
+def test_any_network_of_ours_becomes_one_of_the_browsers(architecture: str, dense_blocks: int, tmp_path: Path) -> None:
     """Widths that no four divides, against torch; the file is that of export/weights.py where there is one."""
     torch.manual_seed(0)
     sizes = {"encoder_width": 6, "encoder_blocks": 3, "decoder_width": 10, "decoder_blocks": 2}
-    vae = VAE(784, Config(architecture=architecture, latent_dim=3, **sizes)).eval()
+    config = Config(architecture=architecture, latent_dim=3, dense_blocks=dense_blocks, **sizes)
+    vae = VAE(784, config).eval()
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.copy_((parameter + 0.1 * torch.randn_like(parameter)).half().float())

@@ -99,13 +99,23 @@ NUMBERS = {n: st.integers(1, 10**6) for n, v in TINY.as_dict().items() if isinst
 NUMBERS |= {n: POSITIVE for n, v in TINY.as_dict().items() if isinstance(v, float)}
 NUMBERS |= {"ema_decay": st.floats(1e-6, 1, exclude_max=True), "elbo_share": st.floats(0, 1)}
 CHOICES = {name: st.sampled_from(choices) for name, choices in Config.CHOICES.items()}
-MIXTURES = st.builds(Config, **(CHOICES | {"objective": st.just("mixture")}), **NUMBERS)
-OTHERS = st.builds(
-    Config,
-    **(CHOICES | {"objective": st.sampled_from(["elbo", "iwae"])}),
-    **{n: numbers for n, numbers in NUMBERS.items() if n not in Config.OF_THE_MIXTURE},
+
+
+def configs(objectives: list[str], architecture: str, likeness: bool) -> st.SearchStrategy[Config]:
+    """Records of which no field is refused: some are known only beside others."""
+    names = set(NUMBERS) if "mixture" in objectives else set(NUMBERS) - set(Config.OF_THE_MIXTURE)
+    names -= set() if architecture == "conv" else {"dense_blocks"}
+    names -= set() if likeness else {"likeness", *Config.OF_LIKENESS}
+    chosen = CHOICES | {"objective": st.sampled_from(objectives), "architecture": st.just(architecture)}
+    return st.builds(Config, **chosen, **{name: NUMBERS[name] for name in names})
+
+
+CONFIGS = st.one_of(
+    configs(objectives, architecture, likeness)
+    for objectives in (["mixture"], ["elbo", "iwae"])
+    for architecture in Config.CHOICES["architecture"]
+    for likeness in (False, True)
 )
-CONFIGS = st.one_of(MIXTURES, OTHERS)
 
 
 @settings(deadline=None)
@@ -131,6 +141,10 @@ def test_a_config_survives_the_command_line_and_the_disk(config: Config) -> None
         {"wake": -0.1, "objective": "mixture"},
         {"wake": 0.1},
         {"prior_draws": 128, "objective": "iwae"},
+        {"dense_blocks": 0},
+        {"likeness_every": 1},
+        {"likeness": -1.0},
+        {"likeness": 1.0, "likeness_draws": 0},
         {"objective": "likelihood"},
         {"architecture": ""},
         {"init": ""},

@@ -3,7 +3,7 @@
 // Images are kept pixel by pixel, [rows, columns, channels], and what is convolved has a rim of zeros: the three pixels
 // under a row of the kernel are then neighbours in memory, and a convolution is three products of 3 · channels numbers.
 // Weights come as [outputs, inputs, 3, 3] and channel by channel, and are put into this order once, when parsed.
-import { residualPerceptron, silu } from "./perceptron.js";
+import { linear, residualPerceptron, silu } from "./perceptron.js";
 
 const COARSE = 7;
 const FINE = 14;
@@ -120,7 +120,9 @@ function shuffled(side, channels, pair) {
 }
 
 // The linear layers between z and the picture; a picture stands channel by channel there and pixel by pixel here.
-function denseOf({ dense_width: width, dense_blocks: blocks }, take, inputs, outputs, first, last) {
+// Without dense blocks it is one layer, `only`.
+function denseOf({ dense_width: width, dense_blocks: blocks }, take, inputs, outputs, first, last, only) {
+  if (!blocks) return linear(take, only, inputs, outputs);
   return residualPerceptron({ width, blocks }, take, inputs, outputs, { first, blocks: "dense", last });
 }
 
@@ -137,7 +139,7 @@ export function convSynthesis(sizes, take, inputs, outputs) {
   const { width, blocks, fine_blocks: fineBlocks } = sizes;
   const half = width / 2;
   const flat = new Float64Array(width * COARSE ** 2);
-  const dense = denseOf(sizes, take, inputs, flat.length, "first", "flat");
+  const dense = denseOf(sizes, take, inputs, flat.length, "first", "flat", "first");
   const coarse = stageOf(take, "blocks", COARSE, width, blocks);
   const up = kernelOf(take, "up", width, 4 * half);
   const fine = stageOf(take, "fine", FINE, half, fineBlocks);
@@ -169,7 +171,7 @@ export function convAnalysis(sizes, take, inputs, outputs) {
   const gathered = stageOf(take, "", COARSE, 4 * half, 0);
   const coarse = stageOf(take, "blocks", COARSE, width, blocks);
   const flat = new Float64Array(width * COARSE ** 2);
-  const dense = denseOf(sizes, take, flat.length, outputs, "flat", "last");
+  const dense = denseOf(sizes, take, flat.length, outputs, "flat", "last", "last");
   return (input, out) => {
     shuffled(FINE, 1, (to, from) => { entry.h[to] = input[from]; });
     entry.into(first, entry.h, fine.h);

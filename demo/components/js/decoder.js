@@ -25,6 +25,11 @@ export function float16ToFloat32(halves) {
 
 const wholeFrom = (least) => (value) => Number.isInteger(value) && value >= least;
 
+// Dense blocks are all there or not at all.
+function isConvolutions({ fine_blocks: fine, dense_blocks: dense, dense_width: width }) {
+  return wholeFrom(0)(fine) && (dense === undefined ? width === undefined : wholeFrom(1)(dense) && wholeFrom(1)(width));
+}
+
 function checkHeader(header, kind) {
   const wanted = {
     kind: (value) => (value ?? "decoder") === kind,
@@ -33,7 +38,7 @@ function checkHeader(header, kind) {
     pixels: wholeFrom(1),
     width: wholeFrom(1),
     blocks: wholeFrom(0),
-    architecture: (value) => value === undefined || (value === "conv" && ["fine_blocks", "dense_blocks"].every((name) => wholeFrom(0)(header[name])) && wholeFrom(1)(header.dense_width)),
+    architecture: (value) => value === undefined || (value === "conv" && isConvolutions(header)),
     activation: (value) => value === "silu",
     dtype: (value) => value === "float16" || value === "float32",
     tensors: Array.isArray,

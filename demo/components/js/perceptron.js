@@ -45,24 +45,33 @@ export function silu(input, out) {
   for (let i = 0; i < input.length; i++) out[i] = input[i] / (1 + Math.exp(-input[i]));
 }
 
+const layer = (take, name, columns, rows) => ({
+  rows,
+  columns,
+  weight: take(`${name}.weight`, [rows, columns]),
+  bias: take(`${name}.bias`, [rows]),
+});
+
+// One layer alone, with the same promises as the whole perceptron below.
+export function linear(take, name, inputs, outputs) {
+  const only = layer(take, name, inputs, outputs);
+  return (input, out) => {
+    affine(only, input, out, false);
+    return out;
+  };
+}
+
 const NAMES = { first: "first", blocks: "blocks", last: "last" };
 
 // `take(name, shape)` gives the weights of the layers called `names`. → run(input, out), which reads a Float64Array,
 // writes into any array of numbers and allocates nothing. Sums are float64.
 export function residualPerceptron({ width, blocks }, take, inputs, outputs, names = NAMES) {
-  const linear = (name, columns, rows) => ({
-    rows,
-    columns,
-    weight: take(`${name}.weight`, [rows, columns]),
-    bias: take(`${name}.bias`, [rows]),
-  });
-
-  const first = linear(names.first, inputs, width);
+  const first = layer(take, names.first, inputs, width);
   const pairs = Array.from({ length: blocks }, (_, i) => [
-    linear(`${names.blocks}.${i}.inner`, width, width),
-    linear(`${names.blocks}.${i}.outer`, width, width),
+    layer(take, `${names.blocks}.${i}.inner`, width, width),
+    layer(take, `${names.blocks}.${i}.outer`, width, width),
   ]);
-  const last = linear(names.last, width, outputs);
+  const last = layer(take, names.last, width, outputs);
 
   const h = new Float64Array(width);
   const active = new Float64Array(width);
