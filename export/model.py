@@ -26,7 +26,7 @@ from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MAN
 from export import ExportError, atlas, parity, weights
 from export.folder import npz_bytes, publish
 from export.networks import onnx_bytes
-from vae.checkpoint import History, load_run, merit
+from vae.checkpoint import History, load_run, merit, read_kept
 from vae.config import Config
 from vae.datasets import Dataset
 from vae.networks import VAE
@@ -156,6 +156,8 @@ def describe(
             "seed": seed,
         },
         "test": evaluation(run, say),
+        **judgement(run, say),
+        **ancestry(config),
         "parameters": {
             "encoder": sum(p.numel() for p in model.encoder.parameters()),
             "decoder": sum(p.numel() for p in model.decoder.parameters()),
@@ -176,6 +178,28 @@ def describe(
     }
 
 
+def judgement(run: Path, say: Say) -> dict[str, Any]:
+    """{"samples": RUN/samples.json}, what a classifier of our own says of draws of the prior; {} without the file."""
+    path = run / "samples.json"
+    if not path.exists():
+        return {}
+    found = _json_object(path, f"run: python -m vae.judge {run}")
+    if path.stat().st_mtime < (run / "model.pt").stat().st_mtime:
+        say(f"note: {path} is older than the weights beside it; to renew it run: python -m vae.judge {run}")
+    return {"samples": found}
+
+
+def ancestry(config: Config) -> dict[str, Any]:
+    """{"before": [{"config", "epochs"}, …]} of the runs whose weights this one began with, oldest first, while their
+    folders are there; {} for one that began anew.
+    """
+    before: list[dict[str, Any]] = []
+    while config.init != "none" and (Path(config.init) / "model.pt").exists():
+        _, config, history = read_kept(Path(config.init))
+        before.insert(0, {"config": published(config), "epochs": len(history)})
+    return {"before": before} if before else {}
+
+
 def evaluation(run: Path, say: Say) -> dict[str, Any]:
     """RUN/evaluation.json, {} and a note where there is none. Raises ExportError for one that is no JSON object."""
     path = run / "evaluation.json"
@@ -183,14 +207,20 @@ def evaluation(run: Path, say: Say) -> dict[str, Any]:
     if not path.exists():
         say(f"note: {path} is missing, so the manifest has no test figures; for them {mend}")
         return {}
+    content = _json_object(path, mend)
+    if path.stat().st_mtime < (run / "model.pt").stat().st_mtime:
+        say(f"note: {path} is older than the weights beside it; to renew its figures {mend}")
+    return content
+
+
+def _json_object(path: Path, mend: str) -> dict[str, Any]:
+    """What a JSON file holds. Raises ExportError for one that cannot be read or holds something else."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ExportError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}); {mend}") from error
     if not isinstance(content, dict):
         raise ExportError(f"{path} holds no JSON object; {mend}")
-    if path.stat().st_mtime < (run / "model.pt").stat().st_mtime:
-        say(f"note: {path} is older than the weights beside it; to renew its figures {mend}")
     return content
 
 

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from demo import digits, ledger, pretrained, toys, walks
-from demo.receipts import Receipt
+from demo.receipts import Receipt, model
 from tests.site import open_page
 
 
@@ -117,6 +117,8 @@ def faults(receipt: Receipt) -> list[str]:
         known = [*lines, *receipt.values, receipt.second]
         size = max(known) - min(known) if receipt.words else np.log10(max(known) / min(known))
         return [] if size < 2 else [f"timed as {known}"]
+    if receipt.second_method == model.OFFLINE:
+        return misprint(receipt)  # tests/workshop/test_judge.py computes it anew
     off = f"the second is {receipt.second}, off by {receipt.difference:.1e} > {receipt.tolerance:.1e}"
     return misprint(receipt) + [off] * (not receipt.agrees)
 

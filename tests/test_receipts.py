@@ -11,11 +11,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
 from demo import digits, estimators, ledger, pretrained
 from demo.evidence import DecoderTable, draw
-from demo.receipts import MissingError, Receipt, Second, again, model, power_of_ten, program, race, sampling
+from demo.receipts import MissingError, Receipt, Second, again, fitted, model, power_of_ten, program, race, sampling
 from demo.receipts.subject import Subject, drawing, imagined, test_digit
 from tests.receipts import STATES, broken, faults, misprint, opened, printed, stroke, unit, visited
 from tests.site import ROOT, checked, film, log_bernoulli, open_page
@@ -247,6 +247,39 @@ def test_an_x_from_anywhere_is_found_again(mnist_test: object) -> None:
 
 
 # The second computations, by closed forms and SciPy
+
+
+def small_network(seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A decoder of 30 pixels, curved."""
+    rng = np.random.default_rng(seed)
+    first, last = rng.normal(size=(2, 8)), rng.normal(size=(8, 30))
+    return lambda z: np.tanh(z @ first) @ last
+
+
+@pytest.mark.parametrize("off", [0.0, 1.0], ids=["q near the posterior", "q beside it"])
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_through_a_fitted_peak_sum_to_the_evidence(seed: int, off: float) -> None:
+    """In two dimensions, where lattices know log p(x)."""
+    decode = small_network(seed)
+    x = np.random.default_rng(seed + 10).integers(0, 2, 30)
+    centre, covariance = fitted.peak(decode, x, np.zeros(2))
+    q = centre + off, np.sqrt(np.diag(covariance))
+    log_w = fitted.log_weights(decode, x, q, 20_000, np.random.default_rng(0))
+    value, error = again.log_mean(log_w)
+    assert error < 0.15
+    assert value == pytest.approx(again.log_evidence(decode, x), abs=5 * error)
+
+
+def test_a_fitted_peak_is_where_scipy_finds_it() -> None:
+    decode, x = small_network(4), np.random.default_rng(5).integers(0, 2, 30)
+    z, covariance = fitted.peak(decode, x, np.zeros(2), rounds=30)
+
+    def height(at: np.ndarray) -> float:
+        return -float(again.log_joint(decode, x, at[None])[0])
+
+    found = optimize.minimize(height, z + 0.05, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9})
+    assert height(z) == pytest.approx(found.fun, abs=2e-3)
+    assert np.linalg.eigvalsh(covariance).min() > 0
 
 
 def test_second_computations_are_those_of_scipy() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from demo import digits, pretrained
 from demo.evidence import DecoderTable, account, draw, importance_bound
 from demo.pretrained import PretrainedVAE
+from demo.receipts import again, fitted
 
 MODELS = {model_id: pretrained.load(model_id) for model_id in pretrained.available()}
 PLANAR = [model_id for model_id, vae in MODELS.items() if vae.latent_dim == 2]
@@ -30,14 +31,14 @@ def test_both_kinds_of_model_are_there() -> None:
 @pytest.mark.parametrize("model_id", PLANAR)
 def test_the_plane_beats_its_mark(model_id: str) -> None:
     figure = MODELS[model_id].manifest["test"]["log_p_x"]
-    assert figure["value"] >= -130
+    assert figure["value"] >= -122.0
     assert figure["images"] == 10_000
 
 
 @pytest.mark.parametrize("model_id", DEEPER)
 def test_the_deeper_model_beats_the_classic(model_id: str) -> None:
     figure = MODELS[model_id].manifest["test"]["importance_weighted"]
-    assert figure["value"] >= -86.7
+    assert figure["value"] >= -82.0
     assert figure["images"] == 10_000
 
 
@@ -66,11 +67,26 @@ def test_the_deeper_model_scores_what_its_manifest_says(model_id: str, some_digi
     vae, figure = MODELS[model_id], MODELS[model_id].manifest["test"]["importance_weighted"]
     x, chosen = some_digits
     loc, log_scale = vae.encode(x)
-    rows = zip(x, loc, log_scale, chosen, strict=True)
-    values = [
-        importance_bound(draw(vae.decode, *r[:3], figure["samples"], np.random.default_rng([0, r[3]]))) for r in rows
-    ]
-    assert within_errors(np.array([bound.value for bound in values]), figure)
+    rows = list(zip(x, loc, log_scale, strict=True))
+    generators = (np.random.default_rng([0, number]) for number in chosen)
+    if figure.get("proposal") == "refined":  # tests/workshop/test_evaluate.py has the same proposal; this is another
+        log_w = [fitted.log_weights(vae.decode, r[0], (r[1], np.exp(r[2])), 500, next(generators)) for r in rows]
+        values = [again.log_mean(w)[0] for w in log_w]
+    else:
+        values = [importance_bound(draw(vae.decode, *r, figure["samples"], next(generators))).value for r in rows]
+    assert within_errors(np.array(values), figure)
+
+
+@pytest.mark.parametrize("model_id", DEEPER)
+def test_the_deeper_models_samples_look_like_digits(model_id: str) -> None:
+    found = MODELS[model_id].manifest["samples"]
+    assert found["samples"] == sum(found["classes"]) == 10_000
+    assert found["judge_accuracy"] > 0.985
+    assert found["frechet"]["ratio"] == pytest.approx(found["frechet"]["samples"] / found["frechet"]["test"])
+    assert found["frechet"]["ratio"] <= 8
+    assert min(found["classes"]) > 700, "no digit is missing"
+    near = found["nearest_training_digit"]
+    assert near["samples"]["median"] > near["test"]["median"], "no copies"
 
 
 @pytest.mark.parametrize("model_id", MODELS)

@@ -133,22 +133,64 @@ def show_card(vae: PretrainedVAE) -> None:
         "standard error over the digits; it does not cover another draw of the binarisation or another training. "
         "Recipes and epochs were chosen on held-out training digits, never on test digits.\n\n"
         f"{trained(vae)}\n\n"
+        f"{judged(vae)}"
         f"**Limits.** It knows {' × '.join(map(str, vae.manifest.get('shape', (28, 28))))} binary digits and nothing "
         "else. Averages hide digits on which the encoder misses the posterior; a bound by sampling hides how far it is "
         "below. A likelihood is no measure of beauty, nor "
         "of what is a digit: another kind of image may have a higher one.\n\n"
         "**Licence.** Code and weights: MIT. No pixel of the data is shipped, only what the model makes of them."
     )
-    options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in config.items())
     with st.expander("Train it again", type="compact"):
-        if (init := config.get("init", "none")) != "none":
-            layout.text(f"This run went on from the weights of another, {init}: train that first, as LOG.md tells.")
+        before = manifest.get("before", [])
+        first = (before[0]["config"] if before else config).get("init", "none")
+        if first != "none":
+            layout.text(
+                f"The first run went on from the weights of another, {first}: train that before, as LOG.md tells."
+            )
+        elif before:
+            layout.text(f"{len(before) + 1} runs, each but the first from the weights of the one before.")
+        runs = [(run["config"], f"RUN{number}") for number, run in enumerate(before, start=1)] + [(config, "RUN")]
+        commands = "".join(f"python -m vae.train --out {out} {options(run, i)}\n" for i, (run, out) in enumerate(runs))
+        how = manifest.get("test", {}).get("importance_weighted", {})
+        scored = f" --proposal {how['proposal']} --samples {how['samples']}" if "proposal" in how else ""
+        judge = "python -m vae.judge RUN\n" if "samples" in manifest else ""
         made = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
         st.code(
             f"# exported {manifest['created'][:10]} with {made}\n"
-            f"python -m vae.train --out RUN {options}\npython -m vae.evaluate RUN\npython -m export RUN --as ID",
+            f"{commands}python -m vae.evaluate RUN{scored}\n{judge}python -m export RUN --as ID",
             wrap_lines=True,
         )
+
+
+def options(config: Mapping[str, Any], before: int) -> str:
+    """A config on the command line; `before` runs of the same recipe went ahead of it."""
+    told = dict(config)
+    if before:
+        told["init"] = f"RUN{before}"
+    return " ".join(f"--{key.replace('_', '-')} {value}" for key, value in told.items())
+
+
+def judged(vae: PretrainedVAE) -> str:
+    """What a classifier that saw no model says of its samples, where it was asked."""
+    found = vae.manifest.get("samples")
+    if found is None:
+        return ""
+    near, classes = found["nearest_training_digit"], found["classes"]
+    watched = ""
+    if vae.manifest["config"].get("likeness"):
+        watched = (
+            "Its training also paid for draws of the prior whose features, under two other classifiers, were not those "
+            "of digits: the bound alone says nothing of a draw that no posterior reaches. "
+        )
+    return (
+        f"**Samples.** {found['samples']:,} draws of the prior, shown to a classifier that was trained on digits alone "
+        f"and reads {found['judge_accuracy']:.1%} of the test digits: the Fréchet distance of its features is "
+        f"{found['frechet']['ratio']:.1f} times that of the test digits. It takes "
+        f"{', '.join(f'{count:,} for {c}' for c, count in enumerate(classes))}. {watched}"
+        f"They are no copies: the nearest training digit is {near['samples']['median']:.2f} away at the median, "
+        f"{near['samples']['least']:.2f} at least, and of test digits {near['test']['median']:.2f} and "
+        f"{near['test']['least']:.2f}.\n\n"
+    )
 
 
 def trained(vae: PretrainedVAE) -> str:

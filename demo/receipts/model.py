@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import mnist
-from demo.receipts import MissingError, Receipt, Second, Sheet, again, near
+from demo.receipts import MissingError, Receipt, Second, Sheet, again, fitted, near
 from demo.receipts.again import Array
 from demo.receipts.sampling import other_weights, standard_error
 from demo.receipts.subject import Subject, test_digit
@@ -21,6 +21,8 @@ from demo.receipts.subject import Subject, test_digit
 ROUNDING = 1e-4  # nats: scores and codes are kept in float32
 TOLERANCE = 1e-3  # nats between two rules of quadrature
 _MEAN = r"\frac1N \sum_{n=1}^N s_n \pm \frac{\mathrm{sd}(s)}{\sqrt N}"
+_JUDGE = "It needs the judge, a network of torch that is not part of this site: python -m vae.judge trains it anew."
+OFFLINE = "Judged anew offline, where the models are trained."
 _PIXELS = "It needs MNIST’s pixels, which are not on this machine."
 _TITLES = {
     "log_p_x": ("log p(x)", r"\log p(x^n)"),
@@ -63,7 +65,7 @@ def receipts(vae: Model, networks: Callable[[], tuple[bytes, ...]], test_set: ND
     """Of all figures of the manifest; `networks` reads the ONNX files, `test_set` [10000, 784] may be absent."""
     card = _Card(vae, test_set)
     shown = [name for name in vae.manifest["test"] if name in _TITLES and (card.scored or name == "independent_pixels")]
-    return (*map(card.receipt, shown), *_counts(vae, networks), *_training(vae))
+    return (*map(card.receipt, shown), *_samples(vae), *_counts(vae, networks), *_training(vae))
 
 
 class _Card:
@@ -71,7 +73,9 @@ class _Card:
 
     def __init__(self, vae: Model, test_set: NDArray | None) -> None:
         self.vae, self.test_set, self.scored = vae, test_set, vae.scores is not None
-        self.exact = "log_p_x" in vae.manifest["test"]
+        test = vae.manifest["test"]
+        self.exact = "log_p_x" in test
+        self.refined = test.get("importance_weighted", {}).get("proposal") == "refined"
 
     def receipt(self, name: str) -> Receipt:
         found, (title, formula), row = self.vae.manifest["test"][name], _TITLES[name], self.figure(name)
@@ -97,8 +101,8 @@ class _Card:
         kl = "kl = kl_to_prior_per_dimension(vae.codes.loc, vae.codes.log_scale).sum(axis=1)\n"
         kept = {"elbo": "elbo", "log_p_x" if self.exact else "importance_weighted": "log_p_x"}
         if name in kept:
-            words = f"The shipped scores, added up anew{self.some(kept[name])}."
-            return _Figure(scores.format(kept[name]) + pair, words, lambda: self.corrected(kept[name]))
+            words = f"The shipped scores, added up anew{self.some(name)}."
+            return _Figure(scores.format(kept[name]) + pair, words, lambda: self.corrected(name, kept[name]))
         match name:
             case "kl":
                 words = "∫ q log(q/p) of each shipped code, summed on 401 nodes a dimension."
@@ -143,17 +147,21 @@ class _Card:
 
     def few(self, name: str) -> int:
         """How many digits are scored anew while a visitor waits a second or three."""
-        return 40 if not self.exact else 3 if name == "log_p_x" else 20
+        if self.exact:
+            return 3 if name == "log_p_x" else 20
+        return 12 if name == "importance_weighted" and self.refined else 40
 
     def some(self, name: str) -> str:
         if self.test_set is None:
             return ""
         how = "on even lattices" if self.exact else "from other draws, four errors allowed"
+        if name == "importance_weighted" and self.refined:
+            how = "through a normal laid over each posterior’s peak, four errors allowed"
         return f", and the first {self.few(name)} digits scored anew {how}: what they are off is added to the mean"
 
-    def corrected(self, name: str) -> Second:
-        """The mean of all scores, corrected by what some are off when they are found anew."""
-        scores = _float(getattr(self.vae.scores, name))
+    def corrected(self, name: str, column: str) -> Second:
+        """The mean of all scores in a column, corrected by what some are off when they are found anew."""
+        scores = _float(getattr(self.vae.scores, column))
         found = _mean(scores)
         if self.test_set is None:
             return found
@@ -168,6 +176,9 @@ class _Card:
         return again.mean_by_lattice(lambda z: digit.log_joint(z) - digit.log_q(z), *digit.q)
 
     def by_draws(self, name: str, digit: Subject) -> float:
+        if name != "elbo" and self.refined:
+            rng = np.random.default_rng([2, 2026])
+            return again.log_mean(fitted.log_weights(digit.decode, digit.x, digit.q, 1000, rng))[0]
         log_w = other_weights(digit, [digit.q], self.vae.manifest["test"]["importance_weighted"]["samples"])
         return float(log_w.mean()) if name == "elbo" else again.log_mean(log_w)[0]
 
@@ -220,6 +231,57 @@ def _mean(values: Array) -> Second:
     return Second(total, ROUNDING, (Second(standard_error(values), ROUNDING),))
 
 
+def _samples(vae: Model) -> tuple[Receipt, ...]:
+    """What a classifier said of draws of the prior, where the manifest has it."""
+    found = vae.manifest.get("samples")
+    if found is None:
+        return ()
+
+    def elsewhere() -> Second:
+        raise MissingError(_JUDGE)
+
+    code = f'vae = pretrained.load("{vae.model_id}")\nfound = vae.manifest["samples"]'
+    sheet = Sheet({"model": vae.model_id, "draws": f"{found['samples']:,} of the prior"}, code, "", ".1f")
+    apart, near_by = found["frechet"], found["nearest_training_digit"]
+    return (
+        sheet.receipt(
+            "Fréchet distance of samples",
+            r"\frac{d(\text{samples}, \text{training})}{d(\text{test}, \text{training})},\quad d = |\mu - \mu'|^2 + "
+            r"\mathrm{tr}\,(\Sigma + \Sigma' - 2 (\Sigma \Sigma')^{1/2})",
+            "Means and covariances of a classifier’s last features, of samples and of as many digits.",
+            apart["ratio"],
+            '(found["frechet"]["ratio"], 100 * found["judge_accuracy"])',
+            OFFLINE,
+            elsewhere,
+            rest={"test digits that the classifier reads, %": 100 * found["judge_accuracy"]},
+        ),
+        sheet.given(places=".0f").receipt(
+            "classes of samples",
+            r"n_c",
+            "How many of the draws the classifier takes for each digit, 0 to 9.",
+            found["classes"][0],
+            'found["classes"]',
+            OFFLINE,
+            elsewhere,
+            rest={f"taken for {c}": count for c, count in enumerate(found["classes"]) if c},
+        ),
+        sheet.given(places=".2f").receipt(
+            "nearest training digit",
+            r"\min_m \lVert p - x^m \rVert_2",
+            "Median and least over 2,000 samples of the distance to the nearest of 60,000 digits, grey from 0 to 1.",
+            near_by["samples"]["median"],
+            '[found["nearest_training_digit"][of][what] for of in ("samples", "test") for what in ("median", "least")]',
+            OFFLINE,
+            elsewhere,
+            rest={
+                "the least": near_by["samples"]["least"],
+                "of test digits, median": near_by["test"]["median"],
+                "of test digits, the least": near_by["test"]["least"],
+            },
+        ),
+    )
+
+
 def _counts(vae: Model, networks: Callable[[], tuple[bytes, ...]]) -> tuple[Receipt, ...]:
     """Numbers learnt, and digits learnt from."""
     data = vae.manifest["data"]
@@ -267,8 +329,10 @@ def _training(vae: Model) -> tuple[Receipt, ...]:
     if of_manifest not in training:
         of_manifest, of_epoch = ("best_validation_elbo", "validation_elbo")
 
+    price = vae.history["config"].get("likeness", 0)
+
     def best() -> Mapping[str, float]:
-        found: Mapping[str, float] = max(epochs, key=lambda epoch: epoch[of_epoch])
+        found: Mapping[str, float] = max(epochs, key=lambda e: e[of_epoch] - price * e.get("validation_likeness", 0))
         return found
 
     return (
