@@ -6,8 +6,10 @@ Knows nothing of what a page shows.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
@@ -17,14 +19,29 @@ from demo.pretrained import PretrainedVAE
 
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
+STYLE_AHEAD = 0.15  # seconds that a visitor's first page waits for, so that the style is there before what it moves
 
 # What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone
 # and do not scroll for the slant of their last letter; dark words on the primary button where its colour is light
-# (Streamlit sets them white, a contrast of 1.6 to 1), and darker ones on what is selected on light paper (4.1 to 1).
+# (Streamlit sets them white, a contrast of 1.6 to 1), and darker ones on what is selected on light paper (4.1 to 1);
+# a ring for links, switches and radio buttons that have the keyboard, and none of it in a menu that is folded away.
+# And nothing jumps while a page comes in: its column is as wide at once as it stays (Streamlit's wide layout moves it
+# after the first frame), the explorer's place is kept, and what only carries files takes none.
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+.stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 2rem); width: var(--room); max-width: none;
+  margin-inline: calc((100% - var(--room)) / 2); }
+@media (min-width: 48rem) { .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 10rem); } }
+[class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
+.st-key-explorer { min-height: min(72vh, 38rem); }
+:has(~ .st-key-explorer) > .st-key-lead { min-height: 77px; }
+@media (max-width: 30rem) { :has(~ .st-key-explorer) > .st-key-lead { min-height: 128px; } }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
 .katex-display { padding-inline: 4px; }
+a[data-testid*="Nav"]:focus-visible, label:has(> span > input:focus-visible) {
+  outline: 2px solid currentColor; outline-offset: 2px;
+}
+[data-testid="stSidebar"][data-collapsed="true"] { visibility: hidden; }
 @media (max-width: 30rem) { .katex-display { font-size: 0.84em; overflow: auto hidden; } }
 </style>"""
 _DARK = f'<style>[data-testid="stBaseButton-primary"] * {{ color: {colours.PAPER["dark"]}; }}</style>'
@@ -34,11 +51,24 @@ _LIGHT = '<style>[data-selected="true"] p { color: color-mix(in srgb, currentCol
 @contextmanager
 def frame(title: str, lead: str) -> Iterator[None]:
     """A centred column with the page's title and one leading sentence; the page goes inside."""
+    _run_on_reconnecting()
     st.html(_STYLE + (_DARK if theme() == "dark" else _LIGHT))
+    if st.session_state.setdefault("styled", False) is False:
+        time.sleep(STYLE_AHEAD)
+        st.session_state["styled"] = True
     with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH):
         st.title(title, anchor=False)
-        text(lead)
+        st.container(width=TEXT_WIDTH, key="lead").markdown(lead)
         yield
+
+
+@st.fragment(run_every=timedelta(days=7))
+def _run_on_reconnecting() -> None:
+    """Draws nothing. A page with something to repeat asks for a run as soon as a lost connection is back.
+
+    Without it Streamlit's browser side stays silent then; where the server was started anew, or has forgotten a laptop
+    that slept, the visitor's first click would open the new session and be lost in it.
+    """
 
 
 def text(markdown: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from demo import mnist
+from demo.components import held
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
@@ -17,6 +18,12 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 _shared = ROOT.parent / "shared" / "mnist"
 if not os.environ.get("MNIST_DIR") and _shared.is_dir():
     os.environ["MNIST_DIR"] = str(_shared)
+
+
+@pytest.fixture(autouse=True)
+def _sessions_count_from_nought(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What elements are given bears the numbers 0, 1, … in a test's session; a visitor's begin anywhere."""
+    monkeypatch.setattr(held, "_drawn", lambda: 0)
 
 
 def mnist_or_skip(split: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

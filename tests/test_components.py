@@ -162,6 +162,20 @@ def test_a_message_that_nobody_could_have_sent_changes_nothing() -> None:
     assert sent(at)["number"] == 0
 
 
+def test_what_was_said_to_another_session_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser whose server was started anew brings what it had told the one before."""
+    numbers = iter((500, 900))
+    monkeypatch.setattr("demo.components.held._drawn", lambda: next(numbers))
+    for first, other in ((500, 900), (900, 500)):
+        at = AppTest.from_function(naive)
+        assert shown(at) == "0"
+        assert sent(at)["number"] == first
+        send(at, other, 2)
+        assert shown(at) == "0"
+        send(at, first, 1)
+        assert shown(at) == "1"
+
+
 @pytest.mark.parametrize("held", [5, None, [0, 1], {"number": "0", "value": 1}, {"number": 0}])
 def test_a_message_of_another_shape_is_not_believed(held: object) -> None:
     at = AppTest.from_function(naive)

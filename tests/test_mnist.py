@@ -309,6 +309,15 @@ def stalls(request: BaseHTTPRequestHandler, body: bytes) -> None:
     request.server.leave.wait(5)  # type: ignore[attr-defined]
 
 
+def stalls_halfway(request: BaseHTTPRequestHandler, body: bytes) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body[: len(body) // 2])
+    request.wfile.flush()
+    request.server.leave.wait(5)  # type: ignore[attr-defined]
+
+
 def drips(request: BaseHTTPRequestHandler, body: bytes) -> None:
     request.send_response(200)
     request.end_headers()
@@ -322,7 +331,8 @@ def drips(request: BaseHTTPRequestHandler, body: bytes) -> None:
 ANSWERS: dict[str, Answer] = {
     f.__name__: f
     for f in (
-        good, silent_of_length, breaks_off, breaks_off_unsaid, garbage, another_file, endless, absent, stalls, drips
+        good, silent_of_length, breaks_off, breaks_off_unsaid, garbage, another_file, endless, absent, stalls,
+        stalls_halfway, drips,
     )
 }  # fmt: skip
 

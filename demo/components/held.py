@@ -4,10 +4,14 @@ A page passes a value (from a link, from a reset) and gets back what the visitor
 and answers of the browser may be late. Each value that the page sets anew gets a number; the browser returns the
 number beside what was chosen, so that an answer to an older value is known and dropped. As long as the page has
 nothing new to say the number stays, and so does the whole message: Streamlit then sends only its hash.
+
+Each session counts from a number of its own: a browser that finds another session after its connection was lost (the
+server was started anew) shows what that one says, and what it had sent to the old one is not heard.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +20,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 T = TypeVar("T")
+_SESSION = "the session's first number"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def held(key: str, given: T, subject: str, read: Callable[[object], T]) -> Held[
     last: Held[T] | None = st.session_state.get(slot)
     sent = _message(st.session_state.get(key))
     if last is None:
-        now = Held(subject, 0, given, given, given)
+        now = Held(subject, session(), given, given, given)
     elif subject != last.subject or given not in (last.given, last.value) or (sent is None and last.value != last.base):
         now = Held(subject, last.number + 1, given, given, given)
     else:
@@ -51,6 +56,18 @@ def held(key: str, given: T, subject: str, read: Callable[[object], T]) -> Held[
             now = replace(now, value=read(sent[1]))
     st.session_state[slot] = now
     return now
+
+
+def session() -> int:
+    """A number that tells this session from any other."""
+    if _SESSION not in st.session_state:
+        st.session_state[_SESSION] = _drawn()
+    return int(st.session_state[_SESSION])
+
+
+def _drawn() -> int:
+    """Far from any other's; below 2⁵³, where the browser's numbers end being whole."""
+    return secrets.randbelow(2**40)
 
 
 def _message(state: object) -> tuple[int, object] | None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from demo import colours
 from demo.components import bundle, sealed, style
-from demo.components.held import held
+from demo.components.held import held, session
 from demo.components.weights import shelve
 from demo.paths import ROUTES
 
@@ -67,6 +67,7 @@ def player(
                 "number": place.number,
                 "base": place.base,
                 "heard": _number(key),
+                "session": session(),
                 "model": model_id,
                 "stops": way.tolist(),
                 "route": route,

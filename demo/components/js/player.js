@@ -93,7 +93,8 @@ class Player {
     const first = this.data === undefined;
     const renewed = first || data.number !== this.data.number;
     const other = first || data.model !== this.data.model || data.tray !== this.data.tray;
-    if (first || data.heard > (this.sent ?? -1)) this.sent = data.heard;
+    const anew = first || data.session !== this.data.session; // what the server heard went with the session before
+    if (anew || data.heard > this.sent) this.sent = data.heard;
     if (data.heard < this.sent && !other) data = { ...data, stops: this.data.stops, ends: this.data.ends }; // an answer to an older choice
     else this.asked = {};
     this.data = data;
