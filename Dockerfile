@@ -11,7 +11,7 @@ COPY streamlit_app.py LICENSE ./
 COPY .streamlit .streamlit
 COPY demo demo
 
-USER visitor
+USER 10001
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]

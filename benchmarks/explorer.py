@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.page import VIEW, Figure
+from benchmarks.impression import VIEW, Wire
+from benchmarks.page import Figure
 from benchmarks.site import Site, SiteError, browser, serve, settled
 
 if TYPE_CHECKING:
@@ -57,24 +58,6 @@ _DRAG = """async ([plane, count]) => {
     }
     return times.slice(1).map((time, i) => time - times[i]);
 }"""
-
-
-class Wire:
-    """Bytes that came over the network and the frames of web sockets that the page sent."""
-
-    def __init__(self, devtools: CDPSession) -> None:
-        self.received = 0.0
-        self.sent = 0
-        devtools.send("Network.enable")
-        devtools.on("Network.webSocketFrameReceived", self._frame)
-        devtools.on("Network.webSocketFrameSent", lambda _: self._count())
-
-    def _frame(self, event: dict[str, Any]) -> None:
-        frame = event["response"]
-        self.received += len(frame["payloadData"]) * (3 / 4 if frame["opcode"] == 2 else 1)  # binary comes in base64
-
-    def _count(self) -> None:
-        self.sent += 1
 
 
 @contextmanager

@@ -8,7 +8,8 @@ does. Timed is from the sending of an action to the end of its run, without a br
 
 An error is an exception box, an error box, a run that fails, a socket that closes or no answer within `PATIENCE`.
 Only a server that this program starts on loopback, and ends, is spoken to. `--soak` lets visitors come and go and
-compares the memory in the last fifth of the time with that of the first. The visitors share the server's machine.
+compares the memory of the last two minutes with that of the second and third; the first is the arriving. The visitors
+share the server's machine. A run with the default options is kept in benchmarks/figures/ for the README.
 """
 
 from __future__ import annotations
@@ -38,14 +39,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
+from benchmarks import record
 from benchmarks.explorer import percentile
 from benchmarks.site import ROOT, Site, SiteError, serve
 from demo.pages import PAGES
 
+COMMAND = "python -m benchmarks.load"
 LEVELS = (1, 10, 30, 60)
 THINKS = (1.0, 5.0)  # seconds between an answer and the next action, uniform
 WANDERS = 0.3  # of the turns on a page with an action of its own
 STAYS = (20.0, 90.0)  # seconds of a visit in the soak
+SOAK = 15.0  # minutes of the soak that counts
 PATIENCE = 30.0
 LIMITED, P95_MS, VISITOR_MB, GROWTH = 30, 600, 5, 1.05  # issue 6: visitors, their p95, memory per further visitor, soak
 THREADS = "options.intra_op_num_threads = options.inter_op_num_threads = 1"  # the line of demo/pretrained.py
@@ -413,28 +417,87 @@ def said(loads: list[Load]) -> str:
     return "\n".join(f"error, {count} times: {what}" for what, count in counted.most_common(8))
 
 
-def soak(site: Site, visitors: int, minutes: float) -> bool:
-    """Visitors come and go; prints memory at both ends. Whether memory and errors keep their limits."""
+def table(root: Path, levels: list[int], seconds: float) -> tuple[list[dict[str, Any]], list[str]]:
+    """Drives so many visitors at once and prints a row each; what is kept of them, and the limits that they miss."""
+    loads: list[Load] = []
+    over: list[str] = []
+    with serve(root) as site:
+        warm(site)
+        print(f"memory once warm: {sum(resident(site.pid)):.0f} MB\n{HEADINGS}")
+        for visitors in levels:
+            loads.append(drive(site, visitors, seconds))
+            print(row(loads[-1], loads[0]), flush=True)
+            over += missed(loads[-1], loads[0])
+    print(*filter(None, (kinds(loads), said(loads))), sep="\n", flush=True)
+    return [level(load, loads[0]) for load in loads], over
+
+
+def level(load: Load, first: Load) -> dict[str, Any]:
+    """What is kept of a number of visitors."""
+    took, opened, further = load.milliseconds(), load.milliseconds(OPENED), load.visitors - first.visitors
+    return {
+        "visitors": load.visitors,
+        "actions": len(took),
+        "median_ms": round(middle(took), 1),
+        "p95_ms": round(high(took), 1),
+        "opening_p95_ms": round(high(opened), 1),
+        "errors": len(load.errors),
+        "peak_mb": round(load.peak, 1),
+        "mb_per_further_visitor": round((load.peak - first.peak) / further, 2) if further else None,
+        "cpu": round(load.cpu / load.seconds, 3),
+    }
+
+
+def by_minute(memory: list[tuple[float, float]]) -> list[float]:
+    """Mean memory of each minute, MB, NaN where none was read; what is left of a minute at the end joins the last."""
+    minutes = max(1, int(max((at for at, _ in memory), default=0.0) / 60 + 0.1))
+    held: list[list[float]] = [[] for _ in range(minutes)]
+    for at, megabytes in memory:
+        held[min(int(at / 60), minutes - 1)].append(megabytes)
+    return [statistics.fmean(minute) if minute else float("nan") for minute in held]
+
+
+def growth(minutes: list[float]) -> tuple[float, float]:
+    """Memory of the first minutes and of the last, MB: the second and third, for in the first the visitors arrive,
+    and the last two. NaN where there are fewer than five.
+    """
+    if len(minutes) < 5:
+        return float("nan"), float("nan")
+    return statistics.fmean(minutes[1:3]), statistics.fmean(minutes[-2:])
+
+
+def soak(site: Site, visitors: int, minutes: float) -> dict[str, Any]:
+    """Visitors come and go; prints and returns what became of memory and errors, and whether they kept their limits."""
     load = drive(site, visitors, 60 * minutes, seed=1, stays=STAYS)
-    edge = load.seconds / 5
-    began = [held for at, held in load.memory if at <= edge]
-    ended = [held for at, held in load.memory if at >= load.seconds - edge]
     took, visits = load.milliseconds(), sum(answer.kind == OPENED for answer in load.answers)
     print(
         f"\nsoak: {minutes:g} minutes, {visitors} at a time, {visits} visits of {STAYS[0]:g} to {STAYS[1]:g} s, "
         f"{len(took)} actions, median {middle(took):.0f} ms, p95 {high(took):.0f} ms"
     )
-    grown = middle(ended) / middle(began)
-    kept = grown <= GROWTH and not load.errors
+    held = by_minute(load.memory)
+    first, last = growth(held)
+    kept = last / first <= GROWTH and not load.errors
     print(
-        f"errors {len(load.errors)} (limit 0); memory, median of the first fifth {middle(began):.0f} MB, "
-        f"of the last {middle(ended):.0f} MB: {grown - 1:+.1%} (limit {GROWTH - 1:+.0%})  "
+        f"errors {len(load.errors)} (limit 0); memory, mean of minutes 2 and 3 {first:.0f} MB, "
+        f"of the last two {last:.0f} MB: {last / first - 1:+.1%} (limit {GROWTH - 1:+.0%})  "
         f"{'within' if kept else 'OVER'}"
     )
-    step = max(1, len(load.memory) // 12)
-    print("memory over time, MB:", *(f"{held:.0f}" for _, held in load.memory[::step]))
+    print("memory minute by minute, MB:", *(f"{megabytes:.0f}" for megabytes in held))
     print(*filter(None, (kinds([load]), said([load]))), sep="\n", flush=True)
-    return kept
+    return {
+        "minutes": minutes,
+        "visitors": visitors,
+        "visits": visits,
+        "actions": len(took),
+        "median_ms": round(middle(took), 1),
+        "p95_ms": round(high(took), 1),
+        "errors": len(load.errors),
+        "mb_by_minute": [round(megabytes, 1) for megabytes in held],
+        "first_minutes": "minutes 2 and 3",
+        "first_mb": round(first, 1),
+        "last_mb": round(last, 1),
+        "kept": kept,
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -445,26 +508,29 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of the onnxruntime sessions (default: 1, the site's)")
     arguments = parser.parse_args(argv)
     levels = sorted(set(arguments.visitors))
-    if not all(1 <= level <= 200 for level in levels) or not 1 <= arguments.threads <= 16:
+    if not all(1 <= visitors <= 200 for visitors in levels) or not 1 <= arguments.threads <= 16:
         parser.error("--visitors must be 1 to 200 and --threads 1 to 16")
-    if not 5 <= arguments.seconds <= 600 or not 0 <= arguments.soak <= 60:
-        parser.error("--seconds must be 5 to 600 and --soak at most 60 minutes")
-    print("load of the machine:", *(f"{load:.1f}" for load in os.getloadavg()), f"cores: {os.cpu_count()}")
+    if not 5 <= arguments.seconds <= 600 or not (arguments.soak == 0 or 5 <= arguments.soak <= 60):
+        parser.error("--seconds must be 5 to 600 and --soak 5 to 60 minutes")
+    whole = levels == list(LEVELS) and arguments.seconds == parser.get_default("seconds") and arguments.threads == 1
+    limits = {"visitors": LIMITED, "p95_ms": P95_MS, "mb_per_further_visitor": VISITOR_MB, "growth": GROWTH}
+    where = record.setting()
+    print(f"{where['machine']}; load {where['load_before']}; threads of onnxruntime: {arguments.threads}")
     over = []
     try:
-        with site_of(arguments.threads) as root, serve(root) as site:
-            warm(site)
-            print(f"threads of onnxruntime: {arguments.threads}; memory once warm: {sum(resident(site.pid)):.0f} MB")
+        with site_of(arguments.threads) as root:
             if levels:
-                print(HEADINGS)
-            loads: list[Load] = []
-            for level in levels:
-                loads.append(drive(site, level, arguments.seconds))
-                print(row(loads[-1], loads[0]), flush=True)
-                over += missed(loads[-1], loads[0])
-            print(*filter(None, (kinds(loads), said(loads))), sep="\n", flush=True)
-            if arguments.soak and not soak(site, LIMITED, arguments.soak):
-                over.append("soak")
+                found, over = table(root, levels, arguments.seconds)
+                if whole:
+                    record.save("load", COMMAND, where, limits=limits, seconds=arguments.seconds, levels=found)
+            if arguments.soak:
+                where = record.setting()
+                with serve(root) as site:  # a new one: what the levels left behind would hide a growth
+                    warm(site)
+                    soaked = soak(site, LIMITED, arguments.soak)
+                over += [] if soaked["kept"] else ["soak"]
+                if arguments.soak >= SOAK and arguments.threads == 1:
+                    record.save("soak", f"{COMMAND} --soak {arguments.soak:g}", where, limits=limits, **soaked)
     except SiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """What a visitor waits for and what the server holds: `python -m benchmarks.page`. Knows nothing of how pages are made.
 
-Each figure stands beside its limit. Run it on a quiet machine: server and browser share its cores.
+Each figure stands beside its limit. Run it on a quiet machine: server and browser share its cores, so every time is an
+upper bound. A run with the default options is kept in benchmarks/figures/ for the README.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks import record
+from benchmarks.impression import PHONE, VIEW, impression
 from benchmarks.site import ROOT, Site, SiteError, browser, serve, settled
 from demo.pages import PAGES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ViewportSize
+    from playwright.sync_api import Browser
 
-VIEW: ViewportSize = {"width": 1280, "height": 800}
 SAMPLE = "sample"  # the page whose main button is clicked
 
 # The first frame in which a heading is shown and the script has run to its end.
@@ -130,6 +132,24 @@ def exact_panel(chromium: Browser, site: Site, count: int) -> list[Figure]:
     ]
 
 
+def first_impression(chromium: Browser, site: Site, count: int) -> list[Figure]:
+    """Home with a cold cache, medians over `count` new browsers' contexts; shifts are the worst of them."""
+    impression(chromium, site.url, VIEW)  # the server's first visitor waits for its imports: `starts` tells how long
+    wide, narrow = ([impression(chromium, site.url, view) for _ in range(count)] for view in (VIEW, PHONE))
+    hands = [impression(chromium, site.url, VIEW, reach=True).hand or 0.0 for _ in range(count)]
+    return [
+        Figure(f"first answer to a digit, median of {count}", statistics.median(i.digit for i in wide), "s", 1.5),
+        Figure(f"the same, {PHONE['width']} px", statistics.median(i.digit for i in narrow), "s", 1.5),
+        Figure("first answer to an answer to the hand, median", statistics.median(hands), "s", 4),
+        Figure("first screen: files", statistics.median(i.http for i in wide), "MB"),
+        Figure("the same behind a proxy that compresses", statistics.median(i.compressed for i in wide), "MB"),
+        Figure("first screen: socket", statistics.median(i.socket for i in wide), "MB"),
+        Figure("first screen: files of Plotly", float(max(i.plotly for i in (*wide, *narrow))), "", 0),
+        Figure(f"layout shift (CLS), {VIEW['width']} px, worst", max(i.shift for i in wide), "", 0.05),
+        Figure(f"layout shift (CLS), {PHONE['width']} px, worst", max(i.shift for i in narrow), "", 0.05),
+    ]
+
+
 def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
     """A rerun after a click on the page's main button; one frame of the browser is part of it."""
     changed, ended = measured(chromium, site, count, SAMPLE, '[data-testid="stBaseButton-primary"]')
@@ -169,23 +189,33 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=40, help="clicks that are measured (default: 40)")
     parser.add_argument("--starts", type=int, default=7, help="servers that are started (default: 7)")
+    parser.add_argument("--visits", type=int, default=5, help="first visits with a cold cache (default: 5)")
     arguments = parser.parse_args(argv)
-    if min(arguments.clicks, arguments.starts) < 1:
-        parser.error("--clicks and --starts must be at least 1")
+    if min(arguments.clicks, arguments.starts, arguments.visits) < 1:
+        parser.error("--clicks, --starts and --visits must be at least 1")
+    whole = arguments == parser.parse_args([])
+    where, figures = record.setting(), list[Figure]()
+
+    def told(*found: Figure) -> None:
+        print(*found, sep="\n", flush=True)
+        figures.extend(found)
+
+    print(f"{where['machine']}; load {where['load_before']}")
     try:
         with browser() as chromium:
-            print(*starts(chromium, arguments.starts), sep="\n", flush=True)
+            told(*starts(chromium, arguments.starts))
         with browser() as chromium, serve() as site:
-            for figures in (
-                clicks(chromium, site, arguments.clicks),
-                exact_panel(chromium, site, arguments.clicks),
-                memory(chromium, site),
-                [size_of_assets()],
-            ):
-                print(*figures, sep="\n", flush=True)
+            where["machine"] += f", Chromium {chromium.version.partition('.')[0]}"
+            told(*first_impression(chromium, site, arguments.visits))
+            told(*clicks(chromium, site, arguments.clicks))
+            told(*exact_panel(chromium, site, arguments.clicks))
+            told(*memory(chromium, site))
+            told(size_of_assets())
     except SiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if whole:
+        record.save("page", "python -m benchmarks.page", where, figures=[figure._asdict() for figure in figures])
     return 0
 
 

@@ -50,7 +50,9 @@ def _encoded(model_id: str, x: bytes) -> tuple[PretrainedVAE, NDArray[np.uint8],
 def exact_account(model_id: str, x: bytes) -> Account:
     """log p(x), ELBO and gap of one x, given as 784 bytes of 0 and 1."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
-    return account(table(model_id), vae.decode, pixels, loc, log_scale)
+    decoded = table(model_id)
+    with memory.in_turn():
+        return account(decoded, vae.decode, pixels, loc, log_scale)
 
 
 @st.cache_resource(show_spinner=False)
@@ -68,7 +70,9 @@ def test_set() -> NDArray[np.uint8] | None:
 def posterior_window(model_id: str, x: bytes, n: int = 61) -> Window:
     """The patch of the plane that the posterior map shows, n × n nodes, for one x given as 784 bytes of 0 and 1."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
-    return evidence.posterior_window(vae.decode, pixels, exact_account(model_id, x), loc, log_scale, n=n)
+    exact = exact_account(model_id, x)
+    with memory.in_turn():
+        return evidence.posterior_window(vae.decode, pixels, exact, loc, log_scale, n=n)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -76,7 +80,8 @@ def derivation_at(model_id: str, x: bytes) -> tuple[Given, tuple[Step, ...]]:
     """All lines of the derivation at q's mean, and what they used, for one x given as 784 bytes of 0 and 1."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
     given = Given(table(model_id), vae.decode, pixels, loc, log_scale, z=loc)
-    return given, derive(given)
+    with memory.in_turn():
+        return given, derive(given)
 
 
 class Bounds(NamedTuple):
@@ -96,7 +101,8 @@ KL_DRAWS, KL_SEED = 2000, 2
 def bounds(model_id: str, x: bytes) -> Bounds:
     """ELBO and importance-weighted bound from 5,000 draws of q, for a model of any latent dimension."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
-    draws = evidence.draw(vae.decode, pixels, loc, log_scale, BOUND_DRAWS, np.random.default_rng(BOUND_SEED))
+    with memory.in_turn():
+        draws = evidence.draw(vae.decode, pixels, loc, log_scale, BOUND_DRAWS, np.random.default_rng(BOUND_SEED))
     return Bounds(*evidence.elbo_monte_carlo(draws, loc, log_scale), evidence.importance_bound(draws))
 
 
@@ -106,14 +112,16 @@ def races(model_id: str, x: bytes) -> tuple[Race, ...]:
     normal at each mode of the posterior.
     """
     vae, pixels, loc, log_scale = _encoded(model_id, x)
+    exact = exact_account(model_id, x) if vae.latent_dim == 2 else None
     lanes = []
-    for proposal in ((loc, log_scale), (np.zeros_like(loc), np.zeros_like(loc))):
-        rng = np.random.default_rng(RACE_SEED)
-        lanes.append(estimators.race(evidence.draw(vae.decode, pixels, *proposal, estimators.POOL, rng)))
-    if vae.latent_dim == 2:
-        modes = estimators.widened([(loc, log_scale), *contest.mode_starts(exact_account(model_id, x).evidence, n=8)])
-        rng = np.random.default_rng(RACE_SEED)
-        lanes.append(estimators.race(estimators.draw_mixture(vae.decode, pixels, modes, estimators.POOL, rng)))
+    with memory.in_turn():
+        for proposal in ((loc, log_scale), (np.zeros_like(loc), np.zeros_like(loc))):
+            rng = np.random.default_rng(RACE_SEED)
+            lanes.append(estimators.race(evidence.draw(vae.decode, pixels, *proposal, estimators.POOL, rng)))
+        if exact is not None:
+            modes = estimators.widened([(loc, log_scale), *contest.mode_starts(exact.evidence, n=8)])
+            rng = np.random.default_rng(RACE_SEED)
+            lanes.append(estimators.race(estimators.draw_mixture(vae.decode, pixels, modes, estimators.POOL, rng)))
     return tuple(lanes)
 
 
@@ -135,14 +143,17 @@ def best_q(model_id: str, x: bytes) -> Fit:
     """The best q of the family in two dimensions, from the encoder's and from the posterior's heaviest modes."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
     starts = [(loc, log_scale), *contest.mode_starts(exact_account(model_id, x).evidence)]
-    return contest.best_q(vae.decode, pixels, starts)
+    with memory.in_turn():
+        return contest.best_q(vae.decode, pixels, starts)
 
 
 @st.cache_data(show_spinner=False, max_entries=2048)
 def bound_of(model_id: str, x: bytes, q: tuple[float, float, float, float]) -> Elbo:
     """The bound of any q of the plane: loc and standard deviation of each axis."""
     scale = np.log(np.array(q[2:]))
-    return evidence.elbo(model(model_id).decode, np.frombuffer(x, np.uint8), np.array(q[:2]), scale)
+    decode = model(model_id).decode
+    with memory.in_turn():
+        return evidence.elbo(decode, np.frombuffer(x, np.uint8), np.array(q[:2]), scale)
 
 
 @st.cache_resource(show_spinner=False)

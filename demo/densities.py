@@ -61,7 +61,7 @@ def log_bernoulli(x: ArrayLike, logits: ArrayLike) -> Array:
     Shapes: x [..., pixels] in {0, 1} and logits [..., pixels], broadcast against one another → [...].
     """
     x, logits = np.asarray(x), np.asarray(logits)
-    inked = np.einsum("...i,...i->...", x.astype(np.float64, copy=False), logits.astype(np.float64, copy=False))
+    inked = np.einsum("...i,...i->...", x, logits, dtype=np.float64, casting="safe")
     return inked - sum_softplus(logits)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from demo.densities import Array, kl_to_prior_per_dimension, log_bernoulli, log_normal, log_standard_normal
-from demo.evidence import Decode, Draws
+from demo.densities import Array, kl_to_prior_per_dimension, log_normal, log_standard_normal
+from demo.evidence import Decode, Draws, log_likelihood
 from demo.integrate import log_sum_exp
 
 POOL = 8192  # draws to race with: four repeats of the largest block
@@ -81,7 +81,7 @@ def draw_mixture(
     which = rng.integers(len(loc), size=n_samples)
     z = loc[which] + np.exp(log_scale[which]) * rng.standard_normal((n_samples, loc.shape[1]))
     log_q = log_sum_exp(log_normal(z[:, None, :], loc, log_scale), axis=-1) - np.log(len(loc))
-    return Draws(z, log_standard_normal(z), log_bernoulli(x, decode(z)), log_q)
+    return Draws(z, log_standard_normal(z), log_likelihood(decode, x, z), log_q)
 
 
 def widened(components: Sequence[tuple[Array, Array]], factor: float = 1.5) -> list[tuple[Array, Array]]:

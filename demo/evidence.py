@@ -27,6 +27,7 @@ from demo.integrate import (
 Decode = Callable[[Array], NDArray]
 
 
+_AT_ONCE = 1024  # latents that are decoded in one call: 3 MB of logits
 _ROWS = 8  # of the table that are added in float32
 
 
@@ -81,9 +82,18 @@ class DecoderTable:
         return values
 
 
+def log_likelihood(decode: Decode, x: NDArray, z: Array) -> Array:
+    """log p(x|z), z [m, d] → [m], decoded `_AT_ONCE` at a time: the logits of 8,192 draws would be 26 MB."""
+    values = np.empty(len(z))
+    for first in range(0, len(z), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        values[part] = log_bernoulli(x, decode(z[part]))
+    return values
+
+
 def log_joint(decode: Decode, x: NDArray, z: Array) -> Array:
     """log p(x, z) = log p(z) + log p(x|z). Shapes: x [pixels], z [m, d] → [m]."""
-    return log_standard_normal(z) + log_bernoulli(x, decode(z))
+    return log_standard_normal(z) + log_likelihood(decode, x, z)
 
 
 def coarse_grids(table: DecoderTable, x: NDArray) -> tuple[NDArray[np.intp], Array]:
@@ -250,7 +260,7 @@ def draw(decode: Decode, x: NDArray, loc: Array, log_scale: Array, n_samples: in
     """z = loc + σ·ε with ε ~ N(0, I). With loc = log_scale = 0 the proposal is the prior. loc, log_scale [d]."""
     loc, log_scale = np.asarray(loc, np.float64), np.asarray(log_scale, np.float64)
     z = loc + np.exp(log_scale) * rng.standard_normal((n_samples, len(loc)))
-    return Draws(z, log_standard_normal(z), log_bernoulli(x, decode(z)), log_normal(z, loc, log_scale))
+    return Draws(z, log_standard_normal(z), log_likelihood(decode, x, z), log_normal(z, loc, log_scale))
 
 
 def elbo_monte_carlo(draws: Draws, loc: Array, log_scale: Array) -> tuple[Elbo, float]:

@@ -1,4 +1,5 @@
-"""The tables of README.md: results from the manifests, equations with their tests: `python -m export.readme [--check]`.
+"""The tables of README.md: results of the manifests, equations with their tests, what benchmarks measured:
+`python -m export.readme [--check]`.
 
 Knows nothing of torch or ONNX, nor how a figure was found: a manifest says so, and what it lacks stays a dash.
 """
@@ -12,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export import ExportError, equations
+from export import ExportError, equations, figures
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 EQUATIONS = ("<!-- equations:begin -->", "<!-- equations:end -->")
+MEASURED = ROOT / "benchmarks" / "figures"
 MEND = "export the model again with: python -m export RUN --as ID"
 DASH = "–"
 
@@ -112,6 +114,11 @@ def renewed(readme: str, block: str, begin: str = BEGIN, end: str = END) -> str:
     return f"{before}{begin}\n{block}\n{end}{rest.split(end)[1]}"
 
 
+def measured(name: str) -> tuple[str, str]:
+    """The markers of a benchmark's block."""
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.readme", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the table is out of date")
@@ -123,6 +130,10 @@ def main(argv: list[str] | None = None) -> int:
         new = renewed(old, table(manifests(arguments.assets)))
         if EQUATIONS[0] in old:
             new = renewed(new, equations.table(), *EQUATIONS)
+        for name in figures.TABLES:
+            begin, end = measured(name)
+            if begin in old:
+                new = renewed(new, figures.block(MEASURED, name), begin, end)
         if old == new:
             print(f"{arguments.readme}: the results are those of the manifests")
         elif arguments.check:

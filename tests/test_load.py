@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
+import os
 import platform
 import subprocess
 import sys
@@ -9,8 +13,24 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import load
-from benchmarks.load import ACTS, OPENED, TURNED, Act, Answer, Load, drive, high, kinds, missed, row, said, site_of
+from benchmarks import load, record
+from benchmarks.load import (
+    ACTS,
+    OPENED,
+    TURNED,
+    Act,
+    Answer,
+    Load,
+    by_minute,
+    drive,
+    growth,
+    high,
+    kinds,
+    missed,
+    row,
+    said,
+    site_of,
+)
 from benchmarks.site import ROOT, Site, serve
 
 FAULTY = """
@@ -200,3 +220,66 @@ def test_threads_share_one_heap() -> None:
 
     assert heaps("shared") <= 2
     assert heaps("as it is") > 2  # so the count means something
+
+
+def test_memory_is_told_minute_by_minute() -> None:
+    even = [(0.5 * i, 100.0 + i // 120) for i in range(240)]  # two minutes: 100, then 101
+    assert by_minute(even) == [100, 101]
+    assert by_minute([*even, (120.0, 341.0), (150.0, 341.0)]) == [100, pytest.approx((120 * 101 + 2 * 341) / 122)]
+    assert by_minute([(0.0, 1.0), (59.9, 3.0), (60.0, 5.0), (119.0, 7.0)]) == [2, 6]
+    assert by_minute([(0.0, 1.0), (20.0, 3.0)]) == [2], "less than a minute is one"
+    assert by_minute([(1.0, 1.0), (61.0, 2.0), (115.0, 4.0)]) == [1, 3], "the last look comes a little early"
+
+
+def test_growth_is_from_minutes_two_and_three_to_the_last_two() -> None:
+    assert growth([900, 10, 30, 700, 5, 7]) == (20, 6)
+    assert growth([900, 10, 30, 40, 60]) == (20, 50)
+    assert all(map(math.isnan, growth([1, 2, 3, 4]))), "the last would be the first"
+
+
+def test_memory_that_nobody_tells_is_no_number_and_no_fault() -> None:
+    """Where there is no /proc; and a machine that slept through a minute."""
+    assert all(map(math.isnan, by_minute([])))
+    assert all(map(math.isnan, growth(by_minute([]))))
+    found = by_minute([(1.0, 1.0), (130.0, 3.0), (178.0, 3.0)])
+    assert (found[0], math.isnan(found[1]), found[2]) == (1, True, 3)
+
+
+@pytest.mark.parametrize("wrong", ["--soak=3", "--soak=61", "--seconds=4", "--visitors=0", "--threads=17"])
+def test_what_cannot_be_judged_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load.main([wrong])
+    assert wrong.split("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ([], {"load": 60}),
+        (["--soak", "15"], {"load": 60, "soak": 30}),
+        (["--soak", "14"], {"load": 60}),
+        (["--seconds", "30"], {}),
+        (["--visitors", "1", "30"], {}),
+        (["--visitors", "--soak", "20"], {"soak": 30}),
+        (["--threads", "2", "--soak", "15"], {}),
+    ],
+)
+def test_only_a_whole_run_is_kept(
+    options: list[str], kept: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody visits here: what a run would find is planted."""
+
+    def planted(_: Site, visitors: int, seconds: float, **__: object) -> Load:
+        memory = [(at, 400.0) for at in range(5, int(seconds), 10)]
+        return Load(visitors, [Answer(OPENED, 0, 0.3), Answer("act", 0, 0.1)], seconds, memory, 1)
+
+    monkeypatch.setattr(record, "FOLDER", tmp_path)
+    monkeypatch.setattr(load, "serve", lambda root: contextlib.nullcontext(Site("http://127.0.0.1:1", os.getpid(), 0)))
+    monkeypatch.setattr(load, "warm", lambda site: None)
+    monkeypatch.setattr(load, "drive", planted)
+    assert load.main(options) == 0
+    found = {path.stem: json.loads(path.read_bytes()) for path in tmp_path.iterdir()}
+    assert {name: (of.get("levels") or [of])[-1]["visitors"] for name, of in found.items()} == kept
+    if "soak" in found:
+        assert found["soak"]["command"] == f"{load.COMMAND} --soak {options[-1]}"
+        assert found["soak"]["mb_by_minute"] == [400] * int(options[-1])

@@ -7,13 +7,14 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.pages import PAGES
-from export import ExportError, equations, readme
+from export import ExportError, equations, figures, readme
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -33,6 +34,18 @@ def test_a_command_stands_alone_on_its_line(command: str) -> None:
 
 def test_the_results_are_those_of_the_manifests() -> None:
     assert read() == readme.renewed(read(), readme.table(readme.manifests(ROOT / "demo" / "assets")))
+
+
+@pytest.mark.parametrize("name", figures.TABLES)
+def test_what_was_measured_is_what_is_kept(name: str) -> None:
+    begin, end = readme.measured(name)
+    assert read() == readme.renewed(read(), figures.block(readme.MEASURED, name), begin, end)
+
+
+def test_the_version_stands_in_one_place_and_the_changelog_tells_of_it() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(.+?)\] - \d{4}-\d\d-\d\d$", changes, re.MULTILINE)[0] == version
 
 
 def tracked() -> list[str]:
