@@ -184,6 +184,34 @@ def test_the_evaluation_becomes_the_test_figures(run: Path, tmp_path: Path) -> N
             export.model.evaluation(path.parent, said.append)
 
 
+def test_what_the_judge_said_comes_along(tmp_path: Path) -> None:
+    said: list[str] = []
+    run = write_run(tmp_path / "run", random_vae())
+    assert export.model.judgement(run, said.append) == {}
+    (run / "samples.json").write_text('{"samples": 10}')
+    assert export.model.judgement(run, said.append) == {"samples": {"samples": 10}}
+    assert said == []
+    os.utime(run / "samples.json", (0, 0))
+    export.model.judgement(run, said.append)
+    assert "older than the weights" in said.pop()
+    (run / "samples.json").write_text("[]")
+    with pytest.raises(ExportError, match=r"samples\.json holds no JSON object; run: python -m vae\.judge"):
+        export.model.judgement(run, said.append)
+
+
+def test_a_manifest_has_the_runs_that_went_before(tmp_path: Path) -> None:
+    """Oldest first, while their folders are there; of where they lay only the name."""
+    first = CONFIG
+    second = dataclasses.replace(CONFIG, epochs=9, init=str(write_run(tmp_path / "first", random_vae(), first)))
+    third = dataclasses.replace(CONFIG, epochs=4, init=str(write_run(tmp_path / "second", random_vae(), second)))
+    before = export.model.ancestry(third)["before"]
+    assert [run["config"]["epochs"] for run in before] == [first.epochs, 9]
+    assert [run["config"]["init"] for run in before] == ["none", "first"]
+    assert [run["epochs"] for run in before] == [len(HISTORY)] * 2
+    assert export.model.ancestry(first) == {}
+    assert export.model.ancestry(dataclasses.replace(first, init=str(tmp_path / "gone"))) == {}
+
+
 def evaluated(run: Path, **changes: Any) -> Path:
     """The run with an evaluation of its digits as vae.evaluate writes it; a change to None drops an array."""
     rng = np.random.default_rng(7)
