@@ -85,7 +85,7 @@ TABLE = {
     "vae.evaluate": layer(f"{FLOOR} demo.pretrained vae", "numpy torch tqdm"),  # what is shipped is what is scored
     "vae.engine": layer("vae.checkpoint", "torch lightning_fabric"),
     "vae.*": layer(f"{FLOOR} vae", "numpy torch tqdm"),
-    "export": layer(),
+    "export": layer("demo"),
     "export.site": layer(f"{FLOOR} demo.components.tables demo.ends demo.pretrained export", "numpy"),
     "export.shell": layer("demo.colours demo.components.tables"),
     "export.training": layer("demo.pretrained demo.training export", "numpy PIL"),
