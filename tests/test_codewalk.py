@@ -185,7 +185,7 @@ def test_kl_and_idle_coordinates_are_those_of_the_test_digits(model: str) -> Non
         far = a.copy()
         far[j] = walks.REACH
         moved = np.abs(special.expit(decode(far[None])) - special.expit(decode(a[None]))).max()
-        assert moved < 0.05, "an idle coordinate changes next to nothing"
+        assert moved < 0.1, "an idle coordinate changes next to nothing"
 
 
 @needs_models

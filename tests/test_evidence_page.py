@@ -410,3 +410,14 @@ def test_another_x_hands_q_back_to_the_encoder() -> None:
     next(b for b in app.button if b.label == "Imagine another").click()
     checked(app.run())
     assert app.session_state["s1"] is None
+
+
+@pytest.mark.skipif("z32" not in pretrained.available(), reason="needs the deep model")
+def test_a_bound_that_hangs_on_few_draws_says_so() -> None:
+    """A full sheet is like no digit; a digit that the model imagined is what its encoder knows."""
+    full = digits.pack(np.ones((28, 28), np.uint8))
+    for query, expected in (({"x": "drawing", "bits": full}, True), ({"seed": "5"}, False)):
+        app = open_page("evidence", model="z32", lens="identity", **query)
+        count = next(metric.value for metric in app.metric if metric.label == "draws that count")
+        assert (float(count.split(" of ")[0].replace(",", "")) < 10) == expected
+        assert any("Hardly any draw counts" in caption.value for caption in app.caption) == expected

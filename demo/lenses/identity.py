@@ -15,6 +15,7 @@ from demo.receipts import grid as of_grid
 from demo.receipts import sampling as of_sampling
 
 FIELDS: tuple[address.Field, ...] = ()
+FEW = 10  # draws that count: with fewer, an error bar says nothing
 UNSETTLED = 2e-3  # nats; the last refinement is asked to move less than half of it
 
 
@@ -97,6 +98,11 @@ def _bounds(view: View) -> None:
             "Effective sample size (Σw)²/Σw². Far below K, the error bar is not to be trusted.",
         ),
     )
+    if importance.effective_sample_size < FEW:
+        layout.caption(
+            "Hardly any draw counts: the encoder’s $q$ misses this x. The bound still holds in expectation, but it may "
+            "be far below, and its ± is not to be trusted."
+        )
     gap = importance.value - elbo.value
     st.html(drawings.account_bar(importance.value, elbo.value, gap, layout.theme(), end="log p(x) ≥"))
     layout.caption(

@@ -223,7 +223,7 @@ def test_every_coordinate_is_reached_by_keyboard_and_an_idle_one_changes_next_to
         found = told(page, f"z[{number - 1}] === {walks.REACH} && log")
         assert abs(found["log"]["logPz"] - expected(code())[1] + walks.REACH**2 / 2) < 0.2
         chances = 1 / (1 + np.exp(-deep().decode(np.array([found["z"], code()])).astype(float)))
-        assert np.abs(chances[0] - chances[1]).max() < 0.05
+        assert np.abs(chances[0] - chances[1]).max() < 0.1
 
 
 def test_pictures_at_the_ends_are_where_they_lead(browser: Browser, site: Site) -> None:
