@@ -148,7 +148,7 @@ def show_card(vae: PretrainedVAE) -> None:
                 f"The first run went on from the weights of another, {first}: train that before, as LOG.md tells."
             )
         elif before:
-            layout.text(f"{len(before) + 1} runs, each but the first from the weights of the one before.")
+            layout.text("Each run but the first begins with the weights of the one before.")
         runs = [(run["config"], f"RUN{number}") for number, run in enumerate(before, start=1)] + [(config, "RUN")]
         commands = "".join(f"python -m vae.train --out {out} {options(run, i)}\n" for i, (run, out) in enumerate(runs))
         how = manifest.get("test", {}).get("importance_weighted", {})
