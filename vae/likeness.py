@@ -4,7 +4,7 @@ decoder should draw. Knows nothing of bounds, optimisers or runs.
 Two classifiers that saw only training digits look at the means p = sigmoid(logits) of draws of N(0, I). The distance
 is that of Fréchet between normals with the moments of their features and of the training digits', after Heusel et al.
 2017, but as something to descend on, as the moments of Li, Swersky and Zemel 2015. Neither is the network that
-judges samples in the end (`vae/judge.py`): its architecture, seed and data are its own.
+judges samples in the end (`vae/judge.py`), which has an architecture and a seed of its own.
 """
 
 from __future__ import annotations
