@@ -9,7 +9,7 @@ need not be exact, its weights are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -125,7 +125,7 @@ def log_student(noise: Tensor, freedom: int, log_det: Tensor) -> Tensor:
 def importance_weighted(
     decoder: Decoder,
     x: Tensor,
-    fitted: Gaussian,
+    modes: Sequence[Gaussian],
     loc: Tensor,
     log_scale: Tensor,
     samples: int,
@@ -133,44 +133,60 @@ def importance_weighted(
     freedom: int = 40,
     own_share: float = 0.05,
 ) -> Weighted:
-    """The importance-weighted bound through a Student t with the fitted normal's shape, mixed with the encoder's q.
+    """The importance-weighted bound through a Student t at each mode, of its shape, mixed with the encoder's q.
 
-    r(z) = (1 − s) t_ν(z; fitted) + s N(z; loc, diag exp(log_scale)²): ν = `freedom` keeps the tails above the
-    posterior's, the share s of q keeps every weight below p(x, z) / (s q(z)), so that a normal fitted in the wrong
-    place costs at most log 1/s nats. K = `samples`, of which s·K are drawn from q and none is left to chance
-    (Hesterberg 1995, "defensive mixture"; Owen and Zhou 2000). In expectation the bound is at most log p(x), whatever
-    the proposal (Burda et al. 2016, theorem 1). Raises ValueError where the share leaves the fitted normal no draws.
+    r(z) = (1 − s) mean_m t_ν(z; modes[m]) + s N(z; loc, diag exp(log_scale)²): ν = `freedom` keeps the tails above the
+    posterior's, the share s of q keeps every weight below p(x, z) / (s q(z)), so that normals fitted in the wrong
+    places cost at most log 1/s nats. K = `samples`, of which s·K are drawn from q, the others as evenly as can be from
+    the modes, and none is left to chance (Hesterberg 1995, "defensive mixture"; Owen and Zhou 2000). In expectation the
+    bound is at most log p(x), whatever the proposal (Burda et al. 2016, theorem 1). Raises ValueError where the share
+    leaves a mode no draws.
     """
-    if not 0 <= own_share < 1 - 0.5 / samples:
-        raise ValueError(f"own_share is {own_share}; it must be at least 0 and below 1")
+    own = round(own_share * samples) if 0 <= own_share < 1 else samples
+    each = [len(part) for part in torch.arange(samples - own).tensor_split(len(modes))]
+    if min(each) < 1:
+        raise ValueError(f"own_share is {own_share}; of {samples} draws each of {len(modes)} modes must be left one")
     batch, d = loc.shape
-    own = round(own_share * samples)
     loc, log_scale = loc.double(), log_scale.double()
 
     def normal(n: int, size: int) -> Tensor:
         return torch.randn(n, batch, size, generator=generator, dtype=torch.float64)
 
-    chi_square = normal(samples - own, freedom).square().sum(-1, keepdim=True)
-    from_fitted = fitted.at(normal(samples - own, d) * (freedom / chi_square).sqrt())
-    z = torch.cat([loc + log_scale.exp() * normal(own, d), from_fitted]).to(x.dtype)
-    chol = torch.linalg.cholesky(fitted.precision)
-    log_det = chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    log_r = log_student(torch.einsum("bde,kbd->kbe", chol, z.double() - fitted.loc), freedom, log_det)
+    parts: list[Tensor] = []
+    for g, n in zip(modes, each, strict=True):
+        chi_square = normal(n, freedom).square().sum(-1, keepdim=True)
+        parts.append(g.at(normal(n, d) * (freedom / chi_square).sqrt()))
+    z = torch.cat([loc + log_scale.exp() * normal(own, d), *parts]).to(x.dtype)
+    terms = [log_fitted(g, z.double(), freedom) + math.log(n / samples) for g, n in zip(modes, each, strict=True)]
     if own:
-        log_q = log_normal(z.double(), loc, log_scale)
-        log_r = torch.logaddexp(log_r + math.log1p(-own / samples), log_q + math.log(own / samples))
+        terms.append(log_normal(z.double(), loc, log_scale) + math.log(own / samples))
+    log_r = torch.stack(terms).logsumexp(0)
     heights = [log_joint(decoder, x, part) for part in z.split(max(1, DECODINGS_AT_ONCE // batch))]
     log_w = torch.cat(heights) - log_r
     total = log_w.logsumexp(0)
     return Weighted(total - math.log(samples), (2 * total - (2 * log_w).logsumexp(0)).exp())
 
 
+def log_fitted(g: Gaussian, z: Tensor, freedom: int) -> Tensor:
+    """log t_ν(z; g) of z [n, batch, d] → float64 [n, batch]."""
+    chol = torch.linalg.cholesky(g.precision)
+    log_det = chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return log_student(torch.einsum("bde,kbd->kbe", chol, z - g.loc), freedom, log_det)
+
+
 def refined_bound(
-    decoder: Decoder, x: Tensor, loc: Tensor, log_scale: Tensor, samples: int, generator: torch.Generator
+    decoder: Decoder,
+    x: Tensor,
+    loc: Tensor,
+    log_scale: Tensor,
+    samples: int,
+    generator: torch.Generator,
+    elsewhere: Sequence[Tensor] = (),
 ) -> Weighted:
     """The bound of each image x [batch, pixels] through a proposal fitted to it from q's mean on → [batch] each.
 
-    q = N(loc, diag exp(log_scale)²), [batch, d]; `decoder` takes z [..., d] of any number of leading axes.
+    q = N(loc, diag exp(log_scale)²), [batch, d]; `decoder` takes z [..., d] of any number of leading axes. Further
+    modes are climbed to from each of `elsewhere`, [batch, d].
     """
-    fitted = settle(decoder, x, climb(decoder, x, loc), generator)
-    return importance_weighted(decoder, x, fitted, loc, log_scale, samples, generator)
+    modes = [settle(decoder, x, climb(decoder, x, start), generator) for start in (loc, *elsewhere)]
+    return importance_weighted(decoder, x, modes, loc, log_scale, samples, generator)

@@ -121,7 +121,7 @@ def test_the_bound_is_log_p_x_for_many_draws(shift: float, own_share: float) -> 
     fitted = refine.Gaussian(peak.loc + shift, peak.precision)
     generator = torch.Generator().manual_seed(4)
     found = refine.importance_weighted(
-        model.decoder, x, fitted, loc, log_scale, 100_000, generator, freedom=5, own_share=own_share
+        model.decoder, x, [fitted], loc, log_scale, 100_000, generator, freedom=5, own_share=own_share
     )
     for i in range(5):
         error = 1 / found.effective_sample_size[i].sqrt().item()
@@ -137,7 +137,7 @@ def test_the_mean_of_few_draws_bounds_is_below_log_p_x_and_of_their_exponentials
     wide = refine.Gaussian(fitted.loc.expand(40_000, 2), fitted.precision.expand(40_000, 2, 2))
     spread = loc.expand(40_000, 2), log_scale.expand(40_000, 2)
     found = refine.importance_weighted(
-        model.decoder, x, wide, *spread, 4, torch.Generator().manual_seed(5), freedom=5, own_share=0.25
+        model.decoder, x, [wide], *spread, 4, torch.Generator().manual_seed(5), freedom=5, own_share=0.25
     )
     exact = log_p(model, x[0])
     ratio = (found.bound - exact).exp()
@@ -157,8 +157,45 @@ def test_a_refined_bound_comes_again_from_its_seed_and_wastes_fewer_draws_than_t
     assert torch.equal(first.bound, second.bound)
     of_q = refine.Gaussian(loc, torch.diag_embed((-2 * log_scale).exp()))
     generator = torch.Generator().manual_seed(6)
-    unfitted = refine.importance_weighted(model.decoder, x, of_q, loc, log_scale, 400, generator)
+    unfitted = refine.importance_weighted(model.decoder, x, [of_q], loc, log_scale, 400, generator)
     assert first.effective_sample_size.median() > 1.5 * unfitted.effective_sample_size.median()
+
+
+def test_two_modes_are_one_mixture() -> None:
+    """With a normal in the wrong place beside the fitted one: log p(x) all the same, also where draws do not divide."""
+    model, x = a_model(), images(5)
+    with torch.no_grad():
+        loc, log_scale = model.encoder(x)
+    peak = refine.climb(model.decoder, x, torch.zeros_like(loc), steps=30)
+    modes = [peak, refine.Gaussian(peak.loc + 2, 2 * peak.precision)]
+    generator = torch.Generator().manual_seed(7)
+    found = refine.importance_weighted(model.decoder, x, modes, loc, log_scale, 100_001, generator, freedom=5)
+    for i in range(5):
+        error = 1 / found.effective_sample_size[i].sqrt().item()
+        assert error < 0.05
+        assert found.bound[i].item() == pytest.approx(log_p(model, x[i]), abs=4 * error)
+
+
+def test_a_mode_that_the_encoder_misses_is_climbed_to_from_elsewhere() -> None:
+    """Two peaks: z and −z mean the same image, q sits on one of them and log 2 is lost unless the other is named."""
+    steep = torch.tensor([[6.0, -6.0, 5.0, 4.0, -5.0, 6.0, -4.0, 5.0, 6.0]], dtype=torch.float64)
+
+    def decoder(z: Tensor) -> Tensor:
+        return (z.square() - 2) * steep
+
+    x = (steep > 0).double()
+    at, log_scale = torch.tensor([[2.0]], dtype=torch.float64), torch.full((1, 1), -2.0, dtype=torch.float64)
+    axis = torch.linspace(-9, 9, 200_001, dtype=torch.float64)[:, None]
+    heights = (
+        Bernoulli(logits=decoder(axis)).log_prob(x).sum(-1) + torch.distributions.Normal(0.0, 1.0).log_prob(axis)[:, 0]
+    )
+    exact = heights.logsumexp(0).item() + math.log((axis[1] - axis[0]).item())
+    one, both = (
+        refine.refined_bound(decoder, x, at, log_scale, 4000, torch.Generator().manual_seed(8), others).bound.item()
+        for others in ((), (-at,))
+    )
+    assert one == pytest.approx(exact - math.log(2), abs=0.05)
+    assert both == pytest.approx(exact, abs=0.05)
 
 
 @pytest.mark.parametrize("own_share", [-0.1, 1.0, math.nan])
@@ -167,4 +204,4 @@ def test_a_share_that_leaves_the_fit_no_draws_is_refused(own_share: float) -> No
     at = torch.zeros(1, 2, dtype=torch.float64)
     g = refine.Gaussian(at, torch.eye(2, dtype=torch.float64)[None])
     with pytest.raises(ValueError, match="own_share"):
-        refine.importance_weighted(model.decoder, x, g, at, at, 10, torch.Generator(), own_share=own_share)
+        refine.importance_weighted(model.decoder, x, [g], at, at, 10, torch.Generator(), own_share=own_share)

@@ -72,6 +72,15 @@ def test_on_a_plane_evidence_is_scipys() -> None:
     assert unfold.plane_evidence(decode, X) == pytest.approx(wanted, abs=5e-4)
 
 
+def in_torch(decode: Any) -> Any:
+    """A decoder of the fits: z [..., d] → logits [..., 12], tensors."""
+    return lambda z: torch.from_numpy(decode(z.flatten(0, -2).numpy())).unflatten(0, z.shape[:-1])
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def test_the_bound_of_the_sweep_finds_a_mode_that_q_misses() -> None:
     """q of the first x is put on a place where nothing is; two others' codes lie where its mass is."""
     decode = decoder(2)
@@ -79,10 +88,10 @@ def test_the_bound_of_the_sweep_finds_a_mode_that_q_misses() -> None:
     axis = np.linspace(-4, 4, 161)
     z = np.stack([m.ravel() for m in np.meshgrid(axis, axis)], axis=-1)
     best = z[log_joint(decode, X[0], z).argmax()]
-    missed = (np.array([6.0, 6.0]), np.full(2, -2.0))
-    others = (np.stack([best, best + 0.1]), np.zeros((2, 2)))
-    found = [sweep.bound(decode, X[0], missed, others, np.random.default_rng(seed)) for seed in range(30)]
-    values, sizes = np.array(found).T
+    missed = (np.array([[6.0, 6.0]]), np.full((1, 2), -2.0))
+    elsewhere = np.stack([best, best + 0.1])[None]
+    found = [sweep.bounds(in_torch(decode), X[:1], missed, elsewhere, seeded(seed)) for seed in range(30)]
+    values, sizes = np.array(found)[..., 0].T
     assert values.mean() == pytest.approx(exact[0], abs=0.1)
     assert ((sizes >= 1) & (sizes <= sweep.SAMPLES)).all()
 
@@ -91,14 +100,9 @@ def test_bounds_are_below_log_p_in_the_mean() -> None:
     decode = decoder(2)
     exact = unfold.plane_evidence(decode, X)
     loc, log_scale = np.zeros((6, 2)), np.zeros((6, 2))
-    near = sweep.others(decode, X, np.random.default_rng(1).normal(size=(6, 2)))
-
-    def bounds(seed: int) -> list[float]:
-        codes = zip(X, loc, log_scale, loc[near], log_scale[near], strict=True)
-        rng = np.random.default_rng(seed)
-        return [sweep.bound(decode, x, (a, b), (c, e), rng)[0] for x, a, b, c, e in codes]
-
-    found = [bounds(seed) for seed in range(40)]
+    codes = np.random.default_rng(1).normal(size=(6, 2))
+    near = sweep.others(decode, X, codes)
+    found = [sweep.bounds(in_torch(decode), X, (loc, log_scale), codes[near], seeded(seed))[0] for seed in range(40)]
     mean, error = np.mean(found, axis=0), stats.sem(found, axis=0)
     assert (mean < exact + 4 * error).all()
     assert mean == pytest.approx(exact, abs=0.1)
