@@ -3,6 +3,7 @@ import { axis, drawing, fixed, svg } from "./rail.js";
 
 const TOP = 16; // margins
 const FOOT = 20;
+const CLEAR = 12; // of the ticks' names from the ends, where the hand stands first and last
 
 // Draws values at even steps of t from 0 to 1 into a figure. → { inset, mark(t, value) }.
 export function drawChart(figure, values, { width, height, inset }) {
@@ -14,8 +15,9 @@ export function drawChart(figure, values, { width, height, inset }) {
   const lines = ticks.map((tick) => svg("path", { class: "grid-line", d: `M${x(0)} ${y(tick)}H${x(1)}` }));
   const clear = (end) => Math.min(...ticks.map((tick) => Math.abs(values[end] - tick)));
   const right = clear(last) > clear(0); // the ticks' names stand where the curve keeps clear of them
-  const names = ticks.map((tick) => svg("text", { class: "halo numbers", x: x(right ? 1 : 0), y: y(tick) - 4,
-    "text-anchor": right ? "end" : "start" }, fixed(tick, decimals)));
+  const [side, anchor] = right ? [x(1) - CLEAR, "end"] : [x(0) + CLEAR, "start"];
+  const names = ticks.map((tick) =>
+    svg("text", { class: "halo numbers", x: side, y: y(tick) - 4, "text-anchor": anchor }, fixed(tick, decimals)));
   if (names.length) names[names.length - 1].textContent += " nats";
   const feet = [[0, "t = 0", "start"], [0.5, "0.5", "middle"], [1, "1", "end"]].map(([t, text, anchor]) =>
     svg("text", { x: x(t), y: height - 4, "text-anchor": anchor }, text));
