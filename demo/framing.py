@@ -36,7 +36,7 @@ def frame_of(images: NDArray, shape: tuple[int, int]) -> Frame:
     for axis in (2, 1):  # along columns for the rows, and the other way
         lines = inked.max(axis=axis)
         extent = lines.shape[1] - lines.argmax(axis=1) - lines[:, ::-1].argmax(axis=1)
-        fit.append(int(np.quantile(extent, SHARE, method="higher")))
+        fit.append(int(np.quantile(extent, SHARE, method="inverted_cdf")))
         mass = inked.sum(axis=axis)
         centre.append(float(np.median(mass @ np.arange(mass.shape[1]) / mass.sum(axis=1))))
     return Frame(shape, (fit[0], fit[1]), (centre[0], centre[1]), kept=True)
