@@ -112,10 +112,8 @@ class Bounds(NamedTuple):
 BOUND_DRAWS, BOUND_SEED = 5000, 0
 RACE_SEED = 1
 KL_DRAWS, KL_SEED = 2000, 2
-FRAMED, FAINT = (
-    400,
-    -1.0986,
-)  # decodings that say where a model's ink lies, and the logit of a chance of ¼, which is ink
+FRAMED = 400  # decodings that say where a model's ink lies
+FAINT = -1.0986  # the logit of ¼: from there on a pixel of a decoding, which is a mean of pictures, counts as ink
 
 
 @st.cache_data(show_spinner="Drawing 5,000 latents of q …", max_entries=256)
