@@ -7,11 +7,13 @@ text is read. Only choices that differ from their default stand in the address.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from demo import digits
 
@@ -66,11 +68,24 @@ def real(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
-def bits(text: str) -> str:
-    """Reads a drawing of 784 pixels as digits.pack writes it; empty for none."""
-    if text and digits.unpack(text) is None:
-        raise ValueError("a drawing as this site packs it, 131 characters")
-    return text
+def bits(sizes: Collection[int]) -> Callable[[str], str]:
+    """Reads a drawing of any of these numbers of pixels, as digits.pack writes it; empty for none."""
+    lengths = sorted({digits.letters(pixels) for pixels in sizes})
+
+    def read(text: str) -> str:
+        if text and all(digits.unpack(text, pixels) is None for pixels in sizes):
+            raise ValueError(f"a drawing as this site packs it, {' or '.join(map(str, lengths))} characters")
+        return text
+
+    return read
+
+
+def drawing(key: str, pixels: int) -> NDArray[np.uint8] | None:
+    """The drawing that the restored field of that key holds; None where there is none, and one of another size goes."""
+    x = digits.unpack(st.session_state[key], pixels)
+    if x is None:
+        st.session_state[key] = ""
+    return x
 
 
 def restore(fields: Sequence[Field]) -> list[str]:

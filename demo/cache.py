@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import contest, digits, ends, estimators, evidence, memory, mnist, pretrained, training, walks
+from demo import contest, digits, ends, estimators, evidence, framing, memory, mnist, pretrained, training, walks
 from demo.contest import Fit
 from demo.densities import kl_to_prior_per_dimension
 from demo.derivation import Given, Step, derive
+from demo.ends import Kinds
 from demo.estimators import KlPerDimension, Race
 from demo.evidence import Account, DecoderTable, Elbo, ImportanceBound, Window, account
+from demo.framing import Frame
 from demo.pretrained import PretrainedVAE
 from demo.walks import Directions
 
@@ -48,11 +51,25 @@ def _encoded(model_id: str, x: bytes) -> tuple[PretrainedVAE, NDArray[np.uint8],
 
 @st.cache_data(show_spinner="Integrating over the latent plane …", max_entries=512)
 def exact_account(model_id: str, x: bytes) -> Account:
-    """log p(x), ELBO and gap of one x, given as 784 bytes of 0 and 1."""
+    """log p(x), ELBO and gap of one x, given as bytes of 0 and 1, one a pixel."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
     decoded = table(model_id)
     with memory.in_turn():
         return account(decoded, vae.decode, pixels, loc, log_scale)
+
+
+def test_images(model_id: str) -> NDArray[np.uint8] | None:
+    """The binarised test images that the model's codes are of, [N, pixels], where they are at hand: MNIST at most."""
+    return test_set() if model(model_id).dataset == pretrained.MNIST else None
+
+
+@st.cache_resource(show_spinner=False)
+def frame(model_id: str) -> Frame:
+    """How a drawing is laid as the model's data are: MNIST's way for its size, else as decodings of its codes lie."""
+    vae = model(model_id)
+    if vae.shape == framing.MNIST.shape:
+        return framing.MNIST
+    return framing.frame_of(vae.decode(vae.codes.loc[:FRAMED]) > FAINT, vae.shape)
 
 
 @st.cache_resource(show_spinner=False)
@@ -68,7 +85,7 @@ def test_set() -> NDArray[np.uint8] | None:
 
 @st.cache_data(show_spinner=False, max_entries=128)
 def posterior_window(model_id: str, x: bytes, n: int = 61) -> Window:
-    """The patch of the plane that the posterior map shows, n × n nodes, for one x given as 784 bytes of 0 and 1."""
+    """The patch of the plane that the posterior map shows, n × n nodes, for one x given as bytes of 0 and 1."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
     exact = exact_account(model_id, x)
     with memory.in_turn():
@@ -77,7 +94,7 @@ def posterior_window(model_id: str, x: bytes, n: int = 61) -> Window:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def derivation_at(model_id: str, x: bytes) -> tuple[Given, tuple[Step, ...]]:
-    """All lines of the derivation at q's mean, and what they used, for one x given as 784 bytes of 0 and 1."""
+    """All lines of the derivation at q's mean, and what they used, for one x given as bytes of 0 and 1, one a pixel."""
     vae, pixels, loc, log_scale = _encoded(model_id, x)
     given = Given(table(model_id), vae.decode, pixels, loc, log_scale, z=loc)
     with memory.in_turn():
@@ -95,6 +112,8 @@ class Bounds(NamedTuple):
 BOUND_DRAWS, BOUND_SEED = 5000, 0
 RACE_SEED = 1
 KL_DRAWS, KL_SEED = 2000, 2
+FRAMED = 400  # decodings that say where a model's ink lies
+FAINT = -1.0986  # the logit of ¼: from there on a pixel of a decoding, which is a mean of pictures, counts as ink
 
 
 @st.cache_data(show_spinner="Drawing 5,000 latents of q …", max_entries=256)
@@ -182,10 +201,33 @@ def decoding_rate(model_id: str) -> float:
     return len(z) / (time.perf_counter() - start)
 
 
-OFFERED = 10  # test digits of each class, for the ends of a walk
+@st.cache_resource(show_spinner=False)
+def kinds(model_id: str) -> Kinds:
+    """What a walk through this model's latents may start from."""
+    return ends.kinds(model(model_id))
+
+
+def classes() -> tuple[str, ...]:
+    """The classes that any model of the site has; what cannot be opened has none."""
+    found: set[str] = set()
+    for model_id in pretrained.available():
+        with suppress(pretrained.AssetError):
+            found |= set(kinds(model_id).classes)
+    return tuple(sorted(found, key=int))
+
+
+def first_ends(model_id: str) -> tuple[str, str]:
+    """Where a walk begins and ends until the visitor says otherwise."""
+    wanted = ("3", "8")
+    with suppress(pretrained.AssetError):
+        return kinds(model_id).fit(*wanted)
+    return wanted
+
+
+OFFERED = 10  # test images of each class, for the ends of a walk
 
 
 @st.cache_resource(show_spinner=False)
 def offered(model_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Latents that a walk may start from: test digits of each class and draws of the prior."""
+    """Latents that a walk may start from: test images of each class and draws of the prior."""
     return ends.offered(model(model_id), OFFERED)

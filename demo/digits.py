@@ -1,6 +1,6 @@
 """Where an x comes from: the prior and the decoder, a drawing in a link, a test digit. Knows nothing of ONNX or pages.
 
-An x is [784] of 0 and 1, row-major 28×28. All randomness comes from a seed that a link can carry.
+An x is [pixels] of 0 and 1, row by row, 784 of them for MNIST. All randomness comes from a seed that a link can carry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from demo import mnist
 from demo.densities import Array, sigmoid
 
-PIXELS = 784
+PIXELS = 784  # of MNIST
 TEST_SEED = 0  # of the binarisation of the test set, here and in every figure about it
 
 
@@ -34,19 +34,25 @@ def mode(logits: NDArray) -> NDArray[np.uint8]:
 
 
 def pack(x: NDArray) -> str:
-    """784 bits as 131 characters fit for a link (URL-safe base64 without padding, first pixel in the highest bit)."""
+    """An x as characters fit for a link, 131 for 784 bits (URL-safe base64 without padding, first pixel in the highest
+    bit)."""
     return base64.urlsafe_b64encode(np.packbits(np.asarray(x, bool)).tobytes()).decode().rstrip("=")
 
 
-def unpack(text: str) -> NDArray[np.uint8] | None:
-    """The x of `pack`, or None where the text is no such thing."""
-    if len(text) != 131:
+def letters(pixels: int) -> int:
+    """Characters of `pack` for so many pixels."""
+    return (4 * ((pixels + 7) // 8) + 2) // 3
+
+
+def unpack(text: str, pixels: int = PIXELS) -> NDArray[np.uint8] | None:
+    """The x of `pack` with so many pixels, or None where the text is no such thing."""
+    if len(text) != letters(pixels):
         return None
     try:
-        raw = base64.b64decode(text.encode("ascii") + b"=", altchars=b"-_", validate=True)
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError, ValueError):
         return None
-    x = np.unpackbits(np.frombuffer(raw, np.uint8))
+    x = np.unpackbits(np.frombuffer(raw, np.uint8), count=pixels)
     return x if pack(x) == text else None  # base64 has more spellings than one, padding for pixels among them
 
 

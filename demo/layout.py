@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
 
-from demo import cache, colours, pretrained
+from demo import cache, colours, digits, pretrained
 from demo.pretrained import PretrainedVAE
 
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
@@ -96,19 +96,33 @@ def palette() -> dict[str, str]:
     return colours.palette(theme())
 
 
-def models(drawn: bool = True) -> tuple[str, ...]:
-    """The models that lie in the assets; where there are none the page ends with one sentence.
-
-    `drawn`: only those of MNIST's 28 × 28 pixels, the size that the client-side elements draw.
+def models() -> tuple[str, ...]:
+    """The models that lie in the assets, those of images of MNIST's size first; where there are none the page ends with
+    one sentence.
     """
-    found = pretrained.available(pixels=28 * 28 if drawn else None)
+    found = pretrained.sizes()
     if not found:
         stop(f"No model lies in {pretrained.ASSETS.name}/: train one and run “python -m export RUN --as z2”.")
-    return found
+    return tuple(sorted(found, key=lambda model_id: not _usual(found[model_id])))
+
+
+def deepest() -> str:
+    """The model with most latent dimensions of those of images of MNIST's size, or of all where there is none."""
+    found = pretrained.sizes()
+    return max(models(), key=lambda model_id: (_usual(found[model_id]), list(found).index(model_id)))
+
+
+def sizes() -> tuple[int, ...]:
+    """The numbers of pixels that a drawing may have: those of the models' images."""
+    return tuple(sorted({pixels for pixels in pretrained.sizes().values() if pixels is not None}))
+
+
+def _usual(pixels: int | None) -> bool:
+    return pixels in (digits.PIXELS, None)
 
 
 def planar_model() -> str:
-    """The first with two latent dimensions, where log p(x) can be computed; no other is opened for it."""
+    """The first with two latent dimensions, where log p(x) can be computed; none after it is opened."""
     for model_id in models():
         if open_model(model_id).latent_dim == 2:
             return model_id
@@ -130,8 +144,14 @@ def stop(sentence: str) -> NoReturn:
 
 def model_name(model_id: str) -> str:
     """A model in the visitor's words."""
-    d = open_model(model_id).latent_dim
-    return f"{model_id}: {d} dimensions"
+    vae = open_model(model_id)
+    size = "" if vae.pixels == digits.PIXELS else f", {by(vae.shape)}"
+    return f"{model_id}: {vae.latent_dim} dimensions{size}"
+
+
+def by(shape: tuple[int, int]) -> str:
+    """Rows and columns: 28 × 28."""
+    return " × ".join(map(str, shape))
 
 
 def nats(value: float, digits: int = 2) -> str:

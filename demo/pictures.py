@@ -1,4 +1,7 @@
-"""Digits and densities as PNG and GIF bytes. Knows nothing of models, pages or what a digit means."""
+"""Digits and densities as PNG and GIF bytes. Knows nothing of models, pages or what a digit means.
+
+Images are rows of pixels, [n, rows · columns]; their `shape` is (rows, columns), a square where none is given.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,35 @@ from PIL import Image
 
 from demo.colours import INK, PAPER
 
+Shape = tuple[int, int]
 
-def inked(images: ArrayLike, theme: str | None = "light") -> NDArray[np.uint8]:
-    """Blends paper and ink by the probability of ink. [n, side²] or [side²] in [0, 1] → RGB [n, side, side, 3]."""
+
+def inked(images: ArrayLike, theme: str | None = "light", shape: Shape | None = None) -> NDArray[np.uint8]:
+    """Blends paper and ink by the probability of ink. [n, pixels] or [pixels] in [0, 1] → RGB [n, rows, columns, 3]."""
     name = "dark" if theme == "dark" else "light"
     paper, ink = _rgb(PAPER[name]), _rgb(INK[name])
-    rows = np.atleast_2d(np.asarray(images, float))
-    side = math.isqrt(rows.shape[1])
-    share = rows.reshape(-1, side, side, 1)
+    flat = np.atleast_2d(np.asarray(images, float))
+    rows, columns = shape or (math.isqrt(flat.shape[1]),) * 2
+    share = flat.reshape(-1, rows, columns, 1)
     return np.rint(paper + share * (ink - paper)).astype(np.uint8)
 
 
-def strip(images: ArrayLike, scale: int = 4) -> bytes:
-    """All digits side by side as one PNG. [n, 784] in [0, 1]."""
-    return _png(np.concatenate(list(inked(images)), axis=1), scale)
+def fitted(shape: Shape, side: int) -> tuple[int, int]:
+    """Width and height of a picture of that shape in a square: its longer side is `side`."""
+    rows, columns = shape
+    return tuple(max(1, round(side * length / max(shape))) for length in (columns, rows))  # type: ignore[return-value]
 
 
-def animation(images: ArrayLike, scale: int = 8, seconds: float = 3.0) -> bytes:
-    """There and back again as an endless GIF; one way takes `seconds`. [n, 784] in [0, 1], n ≥ 2."""
-    frames = [_scaled(frame, scale).quantize(64) for frame in inked(images)]
+def strip(images: ArrayLike, shape: Shape | None = None, scale: int | None = None) -> bytes:
+    """All digits side by side as one PNG. [n, pixels] in [0, 1]; `scale` dots a pixel, else about 112 a picture."""
+    rgb = inked(images, shape=shape)
+    return _png(np.concatenate(list(rgb), axis=1), scale or _scale(rgb, 112))
+
+
+def animation(images: ArrayLike, shape: Shape | None = None, scale: int | None = None, seconds: float = 3.0) -> bytes:
+    """There and back again as an endless GIF; one way takes `seconds`. [n, pixels] in [0, 1], n ≥ 2."""
+    rgb = inked(images, shape=shape)
+    frames = [_scaled(frame, scale or _scale(rgb, 224)).quantize(64) for frame in rgb]
     there_and_back = frames + frames[-2:0:-1]
     out = io.BytesIO()
     there_and_back[0].save(
@@ -45,19 +58,25 @@ def animation(images: ArrayLike, scale: int = 8, seconds: float = 3.0) -> bytes:
     return out.getvalue()
 
 
-def html_digit(image: ArrayLike, alt: str, theme: str | None, width: int = 168) -> str:
-    """An <img> of one digit [784] that needs no further request. `alt` must be our own words."""
-    data = base64.b64encode(_png(inked(image, theme)[0], 1)).decode()
+def html_digit(image: ArrayLike, alt: str, theme: str | None, side: int = 168, shape: Shape | None = None) -> str:
+    """An <img> of one digit [pixels], its longer side `side` px, that needs no further request. `alt` must be our own
+    words.
+    """
+    rgb = inked(image, theme, shape)
+    data = base64.b64encode(_png(rgb[0], 1)).decode()
+    width, height = fitted(rgb.shape[1:3], side)
     return (
-        f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{width}" height="{width}" '
+        f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{width}" height="{height}" '
         'style="image-rendering:pixelated;display:block">'
     )
 
 
-def html_digits(pictures: Sequence[tuple[ArrayLike, str, str]], theme: str | None, width: int = 120) -> str:
-    """Digits in a row, each (image [784], alt, words beneath), as one HTML. The texts must be our own."""
+def html_digits(
+    pictures: Sequence[tuple[ArrayLike, str, str]], theme: str | None, side: int = 120, shape: Shape | None = None
+) -> str:
+    """Digits in a row, each (image [pixels], alt, words beneath), as one HTML. The texts must be our own."""
     figures = "".join(
-        f'<figure style="margin:0">{html_digit(image, alt, theme, width)}'
+        f'<figure style="margin:0">{html_digit(image, alt, theme, side, shape)}'
         f'<figcaption style="font-size:.875rem;opacity:.7;padding-top:.25rem">{words}</figcaption></figure>'
         for image, alt, words in pictures
     )
@@ -69,15 +88,16 @@ def grid_side(n: int) -> int:
     return int(np.ceil(np.sqrt(n)))
 
 
-def sheet(images: Sequence[NDArray] | NDArray, scale: int = 4) -> bytes:
-    """All digits in the squarest grid, row by row, as one PNG. [n, 784] in [0, 1]."""
-    rgb = inked(images)
+def sheet(images: Sequence[NDArray] | NDArray, shape: Shape | None = None, scale: int | None = None) -> bytes:
+    """All digits in the squarest grid, row by row, as one PNG. [n, pixels] in [0, 1]; `scale` as for `strip`."""
+    rgb = inked(images, shape=shape)
     side = grid_side(len(rgb))
     rows = int(np.ceil(len(rgb) / side))
-    pixels = rgb.shape[1]  # a side
-    blank = inked(np.zeros((rows * side - len(rgb), pixels**2)))
-    tiles = np.concatenate([rgb, blank]).reshape(rows, side, pixels, pixels, 3)
-    return _png(tiles.transpose(0, 2, 1, 3, 4).reshape(rows * pixels, side * pixels, 3), scale)
+    high, wide = rgb.shape[1:3]
+    blank = inked(np.zeros((rows * side - len(rgb), high * wide)), shape=(high, wide))
+    tiles = np.concatenate([rgb, blank]).reshape(rows, side, high, wide, 3)
+    grid = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * high, side * wide, 3)
+    return _png(grid, scale or _scale(rgb, 112))
 
 
 def stain(log_density: NDArray, colour: str, theme: str | None, fold: int = 8) -> bytes:
@@ -100,6 +120,11 @@ def stain(log_density: NDArray, colour: str, theme: str | None, fold: int = 8) -
 
 def _rgb(colour: str) -> NDArray:
     return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float)
+
+
+def _scale(rgb: NDArray[np.uint8], side: int) -> int:
+    """Whole dots a pixel that make pictures [n, rows, columns, 3] about so large."""
+    return max(1, side // max(rgb.shape[1:3]))
 
 
 def _scaled(rgb: NDArray[np.uint8], scale: int) -> Image.Image:

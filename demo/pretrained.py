@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,8 @@ ENCODER, DECODER, WEIGHTS = "encoder.onnx", "decoder.onnx", "decoder.bin"
 CODES, HISTORY, MANIFEST = "codes.npz", "history.json", "manifest.json"
 ATLAS, SCORES = "atlas.npz", "scores.npz"  # not every model has them
 REQUIRED = (ENCODER, DECODER, WEIGHTS, CODES, HISTORY)
+MNIST = "MNIST"  # as a manifest names it, whose test images the site may have at hand
+OF_DIGITS = (MNIST, "scikit-learn digits")  # data sets whose classes are what they say
 CHUNK = 128  # rows in one call of onnxruntime: its buffers stay small whatever the batch, and more rows are no faster
 
 _KEYS: dict[str, type] = {
@@ -97,16 +100,45 @@ class PretrainedVAE(Networks):
     extras: Mapping[str, NDArray[Any]] | None
     scores: Scores | None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of an image; manifests that do not say are of squares."""
+        rows, columns = self.manifest.get("shape", [math.isqrt(self.pixels)] * 2)
+        return rows, columns
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it learnt from, as the manifest names it."""
+        return str(self.manifest["data"].get("dataset", "data of its own"))
+
+    @property
+    def kinds(self) -> Literal["digits", "classes", "none"]:
+        """What the labels of its codes are: digits, numbers of classes, or nothing, 0 for all."""
+        if self.dataset in OF_DIGITS:
+            return "digits"
+        return "classes" if self.manifest["data"].get("labelled", True) else "none"
+
+    @property
+    def noun(self) -> str:
+        """What one of its pictures is called."""
+        return "digit" if self.kinds == "digits" else "image"
+
+    @property
+    def a_noun(self) -> str:
+        return f"{'an' if self.noun == 'image' else 'a'} {self.noun}"
+
     def decoder_weights(self) -> bytes:
         """decoder.bin, the decoder for a browser in float16; export/weights.py says how it is laid out."""
         return self.weights
 
 
-def available(assets: Path = ASSETS, pixels: int | None = None) -> tuple[str, ...]:
-    """Ids of the folders that hold a manifest, by latent dimension; one whose manifest is broken comes last.
+def available(assets: Path = ASSETS) -> tuple[str, ...]:
+    """Ids of the folders that hold a manifest, by latent dimension; one whose manifest is broken comes last."""
+    return tuple(sizes(assets))
 
-    `pixels`: only models of images with so many; a broken manifest, which cannot say, is kept.
-    """
+
+def sizes(assets: Path = ASSETS) -> dict[str, int | None]:
+    """The same ids in the same order, each with the pixels of its images; None where the manifest is broken."""
 
     def said(model_id: str) -> Mapping[str, Any]:
         try:
@@ -116,8 +148,8 @@ def available(assets: Path = ASSETS, pixels: int | None = None) -> tuple[str, ..
 
     found = [path.parent.name for path in assets.glob(f"*/{MANIFEST}")]
     manifests = {model_id: said(model_id) for model_id in filter(_PLAIN_NAME.fullmatch, found)}
-    fitting = [m for m, manifest in manifests.items() if pixels in (None, manifest.get("pixels", pixels))]
-    return tuple(sorted(fitting, key=lambda model_id: (manifests[model_id].get("latent_dim", float("inf")), model_id)))
+    order = sorted(manifests, key=lambda model_id: (manifests[model_id].get("latent_dim", float("inf")), model_id))
+    return {model_id: manifests[model_id].get("pixels") for model_id in order}
 
 
 def load(model: str | Path, assets: Path = ASSETS) -> PretrainedVAE:
@@ -213,7 +245,18 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for name, digest in manifest["sha256"].items():
         if not _PLAIN_NAME.fullmatch(name) or not isinstance(digest, str):
             raise AssetError(f"{path} lists {name[:64]!r}, which is no file of the folder; {_mend(folder)}")
+    shape = manifest.get("shape")
+    if shape is not None and not _fits(shape, manifest["pixels"]):
+        raise AssetError(f"{path} has {str(shape)[:40]!r} as 'shape' of {manifest['pixels']} pixels; {_mend(folder)}")
     return manifest
+
+
+def _fits(shape: object, pixels: int) -> bool:
+    """Whether these are rows and columns of so many pixels."""
+    if not isinstance(shape, list) or len(shape) != 2 or not all(type(side) is int for side in shape):
+        return False
+    rows, columns = shape
+    return rows > 0 and rows * columns == pixels
 
 
 def _read(path: Path, digest: str | None = None) -> bytes:

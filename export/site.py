@@ -28,6 +28,7 @@ from export.shell import shell
 
 LISTING = "site.json"
 FORMAT = 1  # of the listing
+SHAPE = (28, 28)  # of the images, as export/static/host/imagine.js has it
 ENDS = 20  # codes of each class to walk between
 LIMIT = 3_000_000  # bytes before the second model is asked for
 PARITY = 1e-3  # of logits and q: what the files of weights may differ from onnxruntime, in nats and units of z
@@ -70,9 +71,16 @@ def export_site(out: Path, assets: Path = ASSETS, dtype: initialisers.Dtype = "f
 
 
 def models(assets: Path, dtype: initialisers.Dtype, files: dict[str, bytes], say: Say) -> Iterator[dict[str, Any]]:
-    """The listing's row of each model, whose files are added to `files`; what a browser cannot run is left out."""
-    for number, model_id in enumerate(pretrained.available(assets)):
+    """The listing's row of each model, whose files are added to `files`; what a browser cannot run is left out, and so
+    is what has images of another size than MNIST's, which the page's own code takes for granted.
+    """
+    number = 0
+    for model_id in pretrained.available(assets):
         vae = pretrained.load(model_id, assets)
+        if vae.shape != SHAPE:
+            rows, columns = vae.shape
+            say(f"{model_id} is left out: its images are of {rows} × {columns} pixels, the page's of 28 × 28")
+            continue
         if number == 0 and vae.latent_dim != 2:
             break
         try:
@@ -83,6 +91,7 @@ def models(assets: Path, dtype: initialisers.Dtype, files: dict[str, bytes], say
             say(f"{model_id} is left out: {error}")
             continue
         files |= own
+        number += 1
         yield row
 
 

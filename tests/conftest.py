@@ -46,3 +46,12 @@ def mnist_test() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def mnist_train() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The 60,000 training digits: grey images [60000, 784] and labels [60000], read-only."""
     return mnist_or_skip("train")
+
+
+@pytest.fixture(scope="session")
+def other_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models of images of other sizes (tests/small.py), trained once for all tests that ask."""
+    pytest.importorskip("torch")
+    from tests import small
+
+    return small.build(tmp_path_factory.mktemp("other"))

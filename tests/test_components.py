@@ -367,9 +367,9 @@ def browser_mnist_like(drawings: list[NDArray[np.float64]]) -> NDArray[np.float6
     """[n, 28, 28] by js/mnistlike.js, run in node, of square drawings with values 0 to 1."""
     script = f"""
         import {{ readFileSync }} from "node:fs";
-        import {{ likeMnist }} from "{(JS / "mnistlike.js").as_uri()}";
+        import {{ likeData }} from "{(JS / "mnistlike.js").as_uri()}";
         const drawings = JSON.parse(readFileSync(0, "utf8"));
-        const out = drawings.map(([size, grey]) => [...likeMnist(Float32Array.from(grey), size, size)]);
+        const out = drawings.map(([size, grey]) => [...likeData(Float32Array.from(grey), size, size)]);
         console.log(JSON.stringify(out));
     """
     grey = [[len(drawing), drawing.ravel().round(5).tolist()] for drawing in drawings]

@@ -33,11 +33,11 @@ def layer(ours: str = "", others: str = "") -> Layer:
 
 FLOOR = (
     "demo.densities demo.integrate demo.evidence demo.derivation demo.toys demo.paths demo.digits demo.mnist "
-    "demo.estimators demo.contest demo.units demo.colours demo.pictures demo.walks"
+    "demo.estimators demo.contest demo.units demo.colours demo.pictures demo.walks demo.framing"
 )
 BELOW_PAGES = (
     f"{FLOOR} demo.receipts demo.pretrained demo.ends demo.figures demo.drawings demo.address demo.cache demo.layout "
-    "demo.ledger demo.links demo.components demo.published demo.training"
+    "demo.ledger demo.links demo.drawn demo.components demo.published demo.training"
 )
 
 # "name.*" stands for every module below that package. The standard library is free to all.
@@ -56,6 +56,7 @@ TABLE = {
     "demo.mnist": layer("", "numpy"),
     "demo.digits": layer("demo.densities demo.mnist", "numpy"),
     "demo.colours": layer(),
+    "demo.framing": layer("", "numpy"),
     "demo.pictures": layer("demo.colours", "numpy PIL"),
     "demo.pretrained": layer("", "numpy onnxruntime"),
     "demo.ends": layer("demo.densities demo.digits demo.pretrained", "numpy"),
@@ -68,13 +69,16 @@ TABLE = {
     "demo.receipts": layer(),
     "demo.receipts.again": layer("", "numpy"),  # shares no code with what it checks
     "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
-    "demo.address": layer("demo.digits", "streamlit"),
+    "demo.address": layer("demo.digits", "numpy streamlit"),
     "demo.cache": layer(f"{FLOOR} demo.pretrained demo.ends demo.training demo.figures demo.memory", "numpy streamlit"),
     "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
     "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
     "demo.links": layer("demo.address demo.components", "streamlit"),
+    "demo.drawn": layer(
+        f"{FLOOR} demo.pretrained demo.address demo.cache demo.layout demo.components", "numpy streamlit"
+    ),
     "demo.components": layer(),
-    "demo.components.*": layer("demo.components demo.colours demo.paths demo.walks", "numpy streamlit"),
+    "demo.components.*": layer("demo.components demo.colours demo.framing demo.paths demo.walks", "numpy streamlit"),
     "demo.lenses": layer(),
     "demo.lenses.*": layer(f"{BELOW_PAGES} demo.lenses", "numpy streamlit"),
     "demo.pages": layer(),

@@ -81,7 +81,7 @@ def test_animation_keeps_the_colours_of_ink_and_paper() -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_html_digit_holds_its_own_picture(theme: str) -> None:
-    html = html_digit(IMAGES[0], "a digit", theme, width=99)
+    html = html_digit(IMAGES[0], "a digit", theme, side=99)
     found = re.fullmatch(
         r'<img src="data:image/png;base64,([^"]+)" alt="a digit" width="99" height="99" style="[^"]*">', html
     )

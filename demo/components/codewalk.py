@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from base64 import b64encode
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from demo import colours
 from demo.components import bundle, sealed, style
 from demo.components.held import held
+from demo.components.raster import MNIST, Shape, packed, sized
 from demo.walks import ALONG, MODES, MOST_DIRECTIONS, REACH, Amounts, Directions, Place
 
 _element = st.components.v2.component("codewalk", js=bundle("codewalk"), css=style("codewalk"), isolate_styles=True)
@@ -38,6 +38,7 @@ def codewalk(
     b: End,
     x: NDArray[np.uint8],
     *,
+    shape: Shape = MNIST,
     x_name: str,
     directions: Directions | None,
     kl: ArrayLike,
@@ -47,10 +48,11 @@ def codewalk(
 ) -> Place:
     """Shows the digit at `place` of a walk that starts from the code `a`; returns the place that is shown.
 
-    `b` is the other end where the mode is "between". x [784] of 0 and 1 is pinned: log p(x|z) is of it. `directions`
-    belong to `a`, None where the mode needs none. `kl` [d] in nats sorts the coordinates, `inactive` [d] marks those
-    without use. `place` counts where it is new, otherwise the visitor's hand does, heard when it lets go or pauses.
-    The decoder comes from `weights`, before or after. Raises ValueError for what does not fit.
+    `b` is the other end where the mode is "between". x [rows · columns] of 0 and 1, of the shape (rows, columns),
+    is pinned: log p(x|z) is of it. `directions` belong to `a`, None where the mode needs none. `kl` [d] in nats sorts
+    the coordinates, `inactive` [d] marks those without use. `place` counts where it is new, otherwise the visitor's
+    hand does, heard when it lets go or pauses. The decoder comes from `weights`, before or after. Raises ValueError for
+    what does not fit.
     """
     d = len(a.z)
     if mode not in MODES or (mode == "directions") != (directions is not None):
@@ -58,8 +60,8 @@ def codewalk(
     divergence, idle = np.asarray(kl, np.float64), np.asarray(inactive, bool)
     if len(b.z) != d or divergence.shape != (d,) or idle.shape != (d,):
         raise ValueError(f"codes of {d} and {len(b.z)} coordinates, KL {divergence.shape}, inactive {idle.shape}")
-    if x.shape != (784,) or not np.isin(x, (0, 1)).all():
-        raise ValueError("x must be 784 pixels of 0 or 1")
+    rows, columns = sized(shape)
+    bits = packed(x, rows * columns)
     limits = (MOST_DIRECTIONS if directions is None else len(directions.values), d)
     walk = {
         "model": model_id,
@@ -68,7 +70,8 @@ def codewalk(
         "a": np.asarray(a.z, np.float64).tolist(),
         "b": np.asarray(b.z, np.float64).tolist(),
         "names": [a.name, b.name],
-        "x": b64encode(np.packbits(x.astype(np.uint8)).tobytes()).decode("ascii"),
+        "shape": [rows, columns],
+        "x": bits,
         "x_name": x_name,
         "values": [] if directions is None else directions.values.tolist(),
         "vectors": [] if directions is None else directions.vectors.tolist(),

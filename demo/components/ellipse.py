@@ -6,7 +6,6 @@ posterior, log p(x) or a bound are computed, nor of the page around it.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from demo import colours
 from demo.components import bundle, sealed, style
 from demo.components.held import held
+from demo.components.raster import packed
 from demo.components.tables import HUNDREDTH, pack
 from demo.components.weights import shelve
 
@@ -63,17 +63,15 @@ def ellipse(
     exact: Callable[[Q | None], Exact],
     key: str,
 ) -> Q | None:
-    """Shows q over the posterior of x [784] of 0 and 1; returns the visitor's q, None for the encoder's.
+    """Shows q over the posterior of x [pixels] of 0 and 1; returns the visitor's q, None for the encoder's.
 
     `given` counts where it is new, otherwise the visitor's hand does, heard when it lets go. `exact` is asked for the
     figures of the q that is returned; the browser previews all others itself. `best` is outlined once `revealed`. The
     decoder comes from `weights`, before or after. Raises ValueError for what does not fit.
     """
-    if x.shape != (784,) or not np.isin(x, (0, 1)).all():
-        raise ValueError("x must be 784 pixels of 0 or 1")
+    bits = packed(x, x.size)
     shelf, blob = _packed(ground)
     shelve(f"{key}-ground", blob)
-    bits = b64encode(np.packbits(x.astype(np.uint8)).tobytes()).decode("ascii")
     place = held(key, given if given is None else within(given), f"{model_id} {bits}", chosen)
     figures = exact(place.value)
     shown = place.value or encoder.q
@@ -86,6 +84,7 @@ def ellipse(
                 "base": None if place.base is None else list(place.base),
                 "model": model_id,
                 "x": bits,
+                "pixels": x.size,
                 "tables": shelf,
                 "window": [[float(axis[0]), float(axis[-1])] for axis in (ground.axis1, ground.axis2)],
                 "log_p_x": log_p_x,

@@ -10,7 +10,8 @@ import binascii
 import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import streamlit as st
 from numpy.typing import ArrayLike
@@ -18,10 +19,10 @@ from numpy.typing import ArrayLike
 from demo import colours as hues
 from demo.components import bundle, sealed, style
 from demo.components.held import held
+from demo.components.raster import MNIST, Shape, sized
 from demo.components.tables import BOX, pack_tables
 from demo.components.weights import shelve
 
-LETTERS = 131  # of 98 bytes in base64 without padding
 _element = st.components.v2.component("explorer", js=bundle("explorer"), css=style("explorer"), isolate_styles=True)
 
 
@@ -37,6 +38,8 @@ def explorer(
     model_id: str,
     *,
     z: tuple[float, float],
+    shape: Shape = MNIST,
+    kinds: Literal["digits", "classes", "none"] = "digits",
     pin: str = "",
     lattice: Mapping[str, ArrayLike] | None,
     codes: Mapping[str, ArrayLike] | None = None,
@@ -46,7 +49,8 @@ def explorer(
 ) -> Shown:
     """Shows the plane of `model_id` at `z` and returns what is shown, z clipped to [−3, 3]².
 
-    `pin`: an x (131 characters of `digits.pack`) whose log p(x, z) the line tells of instead; "" for none.
+    `shape`: rows and columns of a picture. `kinds`: what the labels of the codes say. `pin`: an x as `digits.pack`
+    writes it, whose log p(x, z) the line tells of instead; "" for none.
 
     `lattice`: `axis` [n], even and rising, of z₁ and of z₂, and `log_p_x`, `elbo`, `kl` [n, n] in nats (row = z₂,
     column = z₁) of the most probable x at each node; None hides the line. `codes`: `loc` [N, 2] and `label` [N] of
@@ -65,7 +69,9 @@ def explorer(
     if lattice is not None or codes is not None:
         tables, blob = pack_tables(lattice, codes)
         shelve(f"{key}-tables", blob)
-    place = held(key, shown([*z, pin] if pin else list(z)), model_id, shown)
+    rows, columns = sized(shape)
+    read = partial(shown, pixels=rows * columns)
+    place = held(key, read([*z, pin] if pin else list(z)), model_id, read)
     _element(
         key=key,
         data=sealed(
@@ -74,6 +80,8 @@ def explorer(
                 "number": place.number,
                 "base": list(place.base) if place.base.pin else list(place.base[:2]),
                 "model": model_id,
+                "shape": [rows, columns],
+                "kinds": kinds,
                 "tables": tables,
                 "tour": tour,
                 "colours": {name: list(pair) for name, pair in pairs.items()},
@@ -84,25 +92,31 @@ def explorer(
     return place.value
 
 
-def shown(value: object) -> Shown:
-    """[z₁, z₂] or [z₁, z₂, pin] as the browser sends it; ValueError for anything else."""
+def shown(value: object, pixels: int = MNIST[0] * MNIST[1]) -> Shown:
+    """[z₁, z₂] or [z₁, z₂, pin] as the browser sends it, the pin of so many pixels; ValueError for anything else."""
     if not isinstance(value, list | tuple) or len(value) not in (2, 3):
         raise ValueError(f"two numbers and perhaps a pinned x, not {value!r}")
     pin = value[2] if len(value) == 3 else ""
-    if pin != "" and not _is_packed(pin):
-        raise ValueError(f"a pinned x is {LETTERS} characters of digits.pack")
+    if pin != "" and not _is_packed(pin, pixels):
+        raise ValueError(f"a pinned x is {_letters(pixels)} characters of digits.pack")
     return Shown(*in_box(value[:2]), pin)
 
 
-def _is_packed(pin: object) -> bool:
-    """Whether this is 784 bits in the one spelling of URL-safe base64 without padding that `digits.pack` writes."""
-    if not isinstance(pin, str) or len(pin) != LETTERS or not pin.isascii():
+def _letters(pixels: int) -> int:
+    """Of base64 without padding."""
+    return (4 * ((pixels + 7) // 8) + 2) // 3
+
+
+def _is_packed(pin: object, pixels: int) -> bool:
+    """Whether this is so many bits in the one spelling of URL-safe base64 without padding that `digits.pack` writes."""
+    if not isinstance(pin, str) or len(pin) != _letters(pixels) or not pin.isascii():
         return False
     try:
-        raw = urlsafe_b64decode(pin + "=")
+        raw = urlsafe_b64decode(pin + "=" * (-len(pin) % 4))
     except binascii.Error:
         return False
-    return urlsafe_b64encode(raw).decode().rstrip("=") == pin
+    spare = raw[-1] & (0xFF >> (pixels % 8 or 8))  # bits past the last pixel
+    return not spare and urlsafe_b64encode(raw).decode().rstrip("=") == pin
 
 
 def in_box(z: object) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from demo.components import bundle, sealed, style
 from demo.components.held import held
+from demo.components.raster import MNIST, Shape, sized
 
 MOST = 100
 _element = st.components.v2.component("gallery", js=bundle("gallery"), css=style("gallery"), isolate_styles=True)
@@ -20,20 +21,23 @@ _element = st.components.v2.component("gallery", js=bundle("gallery"), css=style
 def gallery(
     images: NDArray[np.uint8],
     *,
+    shape: Shape = MNIST,
     picked: int,
     key: str,
     label: str = "digits",
     noun: str = "sample",
     captions: Sequence[str] | None = None,
 ) -> int:
-    """Shows `images` [n, 784], 0 (paper) to 255 (ink), 1 ≤ n ≤ 100, and returns which one is picked, 0 to n − 1.
+    """Shows `images` [n, rows · columns] of the shape (rows, columns), 0 (paper) to 255 (ink), 1 ≤ n ≤ 100, and returns
+    which one is picked, 0 to n − 1.
 
     `picked` counts where it or the images are new; otherwise the visitor's choice does. `label` names the grid and
     `noun` its members for those who listen ("sample 7"); `captions`, n short texts, stand under the digits.
     Raises ValueError for images of another shape or type, and for a `picked` or captions that do not fit them.
     """
-    if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 784:
-        raise ValueError(f"images must be uint8 [n, 784], not {images.dtype} {list(images.shape)}")
+    rows, columns = sized(shape)
+    if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != rows * columns:
+        raise ValueError(f"images must be uint8 [n, {rows * columns}], not {images.dtype} {list(images.shape)}")
     n = len(images)
     if not 1 <= n <= MOST:
         raise ValueError(f"a gallery shows 1 to {MOST} digits, not {n}")
@@ -48,7 +52,8 @@ def gallery(
         return value
 
     pixels = np.ascontiguousarray(images).tobytes()
-    choice = held(key, int(picked), hashlib.blake2b(pixels, digest_size=8).hexdigest(), read)
+    subject = f"{rows} {columns} {hashlib.blake2b(pixels, digest_size=8).hexdigest()}"
+    choice = held(key, int(picked), subject, read)
     _element(
         key=key,
         data=sealed(
@@ -56,6 +61,7 @@ def gallery(
                 "slot": key,
                 "number": choice.number,
                 "base": choice.base,
+                "shape": [rows, columns],
                 "images": b64encode(pixels).decode("ascii"),
                 "label": label,
                 "noun": noun,

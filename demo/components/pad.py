@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -10,40 +11,44 @@ from numpy.typing import NDArray
 
 from demo.components import bundle, sealed, style
 from demo.components.held import held
+from demo.components.raster import packed, sized
+from demo.framing import MNIST, Frame
 
-PIXELS = 784
-LETTERS = 132  # of 98 bytes in base64
 _element = st.components.v2.component("pad", js=bundle("pad"), css=style("pad"), isolate_styles=True)
 
 
-def pad(*, key: str, bits: NDArray | None = None) -> NDArray[np.uint8] | None:
-    """Returns what the visitor drew, binarised: [784] in {0, 1}, or None for a blank pad; heard at the end of a stroke.
+def pad(*, key: str, bits: NDArray | None = None, frame: Frame = MNIST) -> NDArray[np.uint8] | None:
+    """Returns what the visitor drew, binarised: [pixels] in {0, 1}, None for a blank pad; heard at the end of a stroke.
 
-    `bits` [784] in {0, 1} is what the pad shows first (from a link, say) and again whenever it is new; None is blank.
-    Raises ValueError for bits of another shape or with other values.
+    `frame`: the shape of the picture, and how a drawing is laid into it. `bits` [pixels] in {0, 1} is what the pad
+    shows first (from a link, say) and again whenever it is new; None is blank. Raises ValueError for bits of another
+    shape or with other values.
     """
-    drawn = held(key, None if bits is None else _packed(bits), "a drawing", _checked)
+    rows, columns = sized(frame.shape)
+    pixels = rows * columns
+    given = None if bits is None else _inked(packed(bits, pixels))
+    drawn = held(key, given, f"a drawing of {rows} × {columns}", partial(_checked, pixels=pixels))
     _element(
-        key=key, data=sealed({"slot": key, "number": drawn.number, "base": drawn.base}), on_held_change=lambda: None
+        key=key,
+        data=sealed({"slot": key, "number": drawn.number, "base": drawn.base, "frame": frame._asdict()}),
+        on_held_change=lambda: None,
     )
-    return None if drawn.value is None else np.unpackbits(np.frombuffer(b64decode(drawn.value), np.uint8))
+    return None if drawn.value is None else np.unpackbits(np.frombuffer(b64decode(drawn.value), np.uint8), count=pixels)
 
 
-def _packed(bits: NDArray) -> str | None:
-    """784 bits as base64 of 98 bytes, the first pixel in the highest bit; None for blank paper."""
-    array = np.asarray(bits)
-    if array.shape != (PIXELS,) or not np.isin(array, (0, 1)).all():
-        raise ValueError(f"bits must be {PIXELS} values 0 or 1, not {list(array.shape)}")
-    return b64encode(np.packbits(array.astype(bool)).tobytes()).decode("ascii") if array.any() else None
+def _inked(text: str) -> str | None:
+    """The bits, None where all are paper."""
+    return text if any(b64decode(text)) else None
 
 
-def _checked(value: object) -> str | None:
-    """The browser's text if it is 784 bits in base64, some of them set, or None for blank; else ValueError."""
+def _checked(value: object, pixels: int) -> str | None:
+    """The browser's text if it is so many bits in base64, some of them set, or None for blank; else ValueError."""
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) != LETTERS or not value.isascii():
-        raise ValueError("a drawing is 132 letters of base64")
+    size = (pixels + 7) // 8
+    if not isinstance(value, str) or len(value) != 4 * -(-size // 3) or not value.isascii():
+        raise ValueError(f"a drawing is {4 * -(-size // 3)} letters of base64")
     raw = b64decode(value, validate=True)
-    if len(raw) != PIXELS // 8:
-        raise ValueError(f"a drawing is {PIXELS // 8} bytes, not {len(raw)}")
-    return b64encode(raw).decode("ascii") if any(raw) else None
+    if len(raw) != size or raw[-1] & (0xFF >> (pixels % 8 or 8)):
+        raise ValueError(f"a drawing is {pixels} bits in {size} bytes, not {len(raw)} bytes")
+    return _inked(b64encode(raw).decode("ascii"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from demo import colours
 from demo.components import bundle, sealed, style
 from demo.components.held import held, session
+from demo.components.raster import MNIST, Shape, sized
 from demo.components.weights import shelve
 from demo.paths import ROUTES
 
 MOST_STOPS, MOST_FRAMES = 8, 240
-KINDS = (*"0123456789", "prior", "drawing")
+DIGITS, PREFIX = tuple("0123456789"), "a test digit"
+OTHERS = ("prior", "drawing")
 MOST_NUMBER = 9999
 Choice = tuple[str, int]  # a kind of end, and which of that kind
 _element = st.components.v2.component("player", js=bundle("player"), css=style("player"), isolate_styles=True)
@@ -30,6 +32,8 @@ def player(
     model_id: str,
     stops: ArrayLike,
     *,
+    shape: Shape = MNIST,
+    classes: tuple[Sequence[str], str] = (DIGITS, PREFIX),
     route: str,
     frames: int,
     closed: bool,
@@ -42,6 +46,7 @@ def player(
 ) -> float:
     """Shows the way past `stops` [m, d] by a route of demo.paths, as much of t for each leg; returns the t shown.
 
+    `shape`: rows and columns of a picture. `classes`: those of the tray, and what one of their images is called.
     `frames`: points a leg on which log p(z) is drawn. `ends`: what the first and the last stop are (the last but one
     of a `closed` tour). `tray`: `tables.pack_tray`'s id and file, what may be put there; `drawing` [d] is offered too.
     The visitor's choice reaches `on_ends` before the next run, by "a" or "b". `t` counts where it or the way is new,
@@ -53,6 +58,7 @@ def player(
         raise ValueError(f"a way has 2 to {MOST_STOPS} stops and 1 to {MOST_FRAMES} frames a leg")
     if route not in ROUTES:
         raise ValueError(f"route must be one of {', '.join(ROUTES)}, not {route!r}")
+    names, prefix = classes
     own = None if drawing is None else _finite("drawing", drawing, 1)
     if own is not None and own.shape != way.shape[1:]:
         raise ValueError(f"the drawing's latent has the shape {own.shape}, the stops {way.shape}")
@@ -69,6 +75,9 @@ def player(
                 "heard": _number(key),
                 "session": session(),
                 "model": model_id,
+                "shape": sized(shape),
+                "classes": list(names),
+                "prefix": prefix,
                 "stops": way.tolist(),
                 "route": route,
                 "frames": frames,
@@ -80,13 +89,13 @@ def player(
             }
         ),
         on_held_change=lambda: None,
-        on_chosen_change=lambda: _hear(key, on_ends),
+        on_chosen_change=lambda: _hear(key, on_ends, (*names, *OTHERS)),
     )
     return place.value
 
 
-def chosen(value: object) -> dict[str, Choice]:
-    """The ends that a browser sends, by "a" and "b"; ValueError for anything else."""
+def chosen(value: object, kinds: Sequence[str] = (*DIGITS, *OTHERS)) -> dict[str, Choice]:
+    """The ends that a browser sends, by "a" and "b", each of one of the kinds; ValueError for anything else."""
     if not isinstance(value, Mapping) or not value or not set(value) <= {"a", "b"}:
         raise ValueError("ends are a, b or both")
     found = {}
@@ -94,8 +103,8 @@ def chosen(value: object) -> dict[str, Choice]:
         if not isinstance(choice, list | tuple) or len(choice) != 2:
             raise ValueError("an end is a kind and a number")
         kind, number = choice
-        if not isinstance(kind, str) or kind not in KINDS:
-            raise ValueError(f"an end is one of {', '.join(KINDS)}")
+        if not isinstance(kind, str) or kind not in kinds:
+            raise ValueError(f"an end is one of {', '.join(kinds)}")
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MOST_NUMBER:
             raise ValueError(f"the number of an end is 0 to {MOST_NUMBER}")
         found[end] = (kind, number)
@@ -126,9 +135,9 @@ def _number(key: str) -> int:
     return number
 
 
-def _hear(key: str, on_ends: Callable[[Mapping[str, Choice]], object]) -> None:
+def _hear(key: str, on_ends: Callable[[Mapping[str, Choice]], object], kinds: Sequence[str]) -> None:
     try:
-        ends = chosen(_message(key).get("ends"))
+        ends = chosen(_message(key).get("ends"), kinds)
     except ValueError:
         return
     on_ends(ends)

@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 BOX = 3.0  # the plane shows [−3, 3]²
 HUNDREDTH = 0.01  # log-probabilities travel in hundredths of a nat, which is what the line shows
+MOST_DOTS = 1250  # on the map of the plane; the last step may add as many again
 PLACE = 1e-4  # codes travel with the four decimals of z in a link: a jump to a code is exact
 
 
 def pack_tables(lattice: Mapping[str, ArrayLike] | None, codes: Mapping[str, ArrayLike] | None) -> tuple[str, bytes]:
     """The file of tables that `js/tables.js` reads, and its id (a digest of the content).
 
-    Codes travel class after class, with how many each class (0 to 9) has instead of a label each.
+    Codes travel class after class, with how many each class (0 to 9, and those above) has instead of a label each.
     """
     arrays: list[tuple[str, NDArray, float]] = []
     if lattice is not None:
@@ -49,8 +50,8 @@ def pack_tables(lattice: Mapping[str, ArrayLike] | None, codes: Mapping[str, Arr
 def pack_tray(offered: ArrayLike, draws: ArrayLike, codes: Mapping[str, ArrayLike]) -> tuple[str, bytes]:
     """What a walk may start from, for `js/railends.js`: its id and the file.
 
-    `offered` [10, pages, d]: codes of each class; `draws` [n, d] of the prior. In two dimensions also `dots` for a map:
-    every eighth of the `codes` (`loc` [N, d], `label` [N]) with its class.
+    `offered` [classes, pages, d]: codes of each class; `draws` [n, d] of the prior. In two dimensions also `dots` for
+    a map: some of the `codes` (`loc` [N, d], `label` [N]) with its class, evenly taken.
     """
     rows, loc = np.asarray(offered), np.asarray(codes["loc"])
     arrays: list[tuple[str, NDArray, float]] = [
@@ -58,7 +59,9 @@ def pack_tray(offered: ArrayLike, draws: ArrayLike, codes: Mapping[str, ArrayLik
         ("loc", rows.reshape(-1, rows.shape[-1]).astype("<f4"), 1.0),
     ]
     if loc.shape[1] == 2:
-        arrays.append(("dots", np.column_stack([loc, codes["label"]])[::8].astype("<f4"), 1.0))
+        arrays.append(
+            ("dots", np.column_stack([loc, codes["label"]])[:: max(1, len(loc) // MOST_DOTS)].astype("<f4"), 1.0)
+        )
     return pack(arrays)
 
 

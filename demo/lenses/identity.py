@@ -131,9 +131,9 @@ def _in_other_units(view: View, log_p_x: float, *, bound: bool) -> None:
         numbers.append(
             (
                 "likelier than",
-                f"{100 * rank:.1f} % of test digits",
-                f"Share of the {len(scores.log_p_x):,} MNIST test digits, binarised once with a fixed seed, whose "
-                f"value lies below ({of}).",
+                f"{100 * rank:.1f} % of test {view.vae.noun}s",
+                f"Share of the {len(scores.log_p_x):,} {view.vae.dataset} test {view.vae.noun}s, binarised once with a "
+                f"fixed seed, whose value lies below ({of}).",
             )
         )
     layout.metrics(*numbers)

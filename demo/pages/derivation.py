@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, layout, ledger, links, pictures
+from demo import address, cache, digits, drawn, layout, ledger, links, pictures
 from demo.colours import coloured
 from demo.densities import Array, sigmoid
 from demo.derivation import DRAWS, TOLERANCE, Step, line_10, residuals
@@ -20,7 +20,7 @@ FIELDS = (
     address.Field("x", "sample", address.one_of(("sample", "drawing", "test"))),
     address.Field("seed", 1, address.whole(0, 999_999)),
     address.Field("digit", 0, address.whole(0, 9999)),
-    address.Field("bits", "", address.bits),
+    drawn.field(),
     address.Field("at1", None, address.real(-REACH, REACH), "{:.2f}".format),  # None: q's mean, wherever it is
     address.Field("at2", None, address.real(-REACH, REACH), "{:.2f}".format),
     ledger.FIELD,
@@ -51,10 +51,10 @@ def back() -> None:
 
 def chosen_x(vae: PretrainedVAE) -> tuple[NDArray[np.uint8], subject.Origin]:
     """The x of the other pages where there is one, else the model's own; and where it comes from."""
-    drawn = digits.unpack(state.bits) if state.x == "drawing" else None
-    if drawn is not None:
-        return drawn, subject.drawing(state.bits)
-    test_set = cache.test_set() if state.x == "test" else None
+    own = digits.unpack(state.bits, vae.pixels) if state.x == "drawing" else None
+    if own is not None:
+        return own, subject.drawing(state.bits, vae.pixels)
+    test_set = cache.test_images(vae.model_id) if state.x == "test" else None
     if test_set is not None:
         return test_set[state.digit], subject.test_digit(state.digit)
     logits = vae.decode(digits.sample_prior(1, vae.latent_dim, state.seed))
@@ -155,7 +155,7 @@ with layout.frame(
             (sigmoid(vae.decode(z[None])[0]), "What z decodes to", "z, decoded"),
         ):
             with st.container(width=140):
-                st.html(pictures.html_digit(image, alt, layout.theme(), 140))
+                st.html(pictures.html_digit(image, alt, layout.theme(), 140, vae.shape))
                 st.caption(words)
     with st.container(horizontal=True, gap="large"):
         for label, shown in (

@@ -4,8 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, layout, ledger, links, pictures
-from demo.components.pad import pad
+from demo import address, cache, digits, drawn, layout, ledger, links, pictures, pretrained
 from demo.lenses import bayes, contest, dimensions, grid, identity, sampling
 from demo.lenses.view import View
 from demo.pretrained import PretrainedVAE
@@ -28,7 +27,7 @@ FIELDS = (
     address.Field("x", "sample", address.one_of(tuple(SOURCES))),
     address.Field("seed", 1, address.whole(0, 999_999)),
     address.Field("digit", 0, address.whole(0, 9999)),
-    address.Field("bits", "", address.bits),
+    drawn.field(),
     ledger.FIELD,
     *(field for _, lens in LENSES.values() for field in lens.FIELDS),
 )
@@ -42,11 +41,10 @@ def step(key: str, size: int) -> None:
 def choose_x(vae: PretrainedVAE) -> tuple[NDArray[np.uint8], subject.Origin] | None:
     """Widgets for the chosen source; the x they give and where it is from, or None while there is none."""
     if state.x == "drawing":
-        drawn = pad(bits=digits.unpack(state.bits) if state.bits else None, key="pad")
-        state.bits = "" if drawn is None else digits.pack(drawn)
-        return None if drawn is None else (drawn, subject.drawing(state.bits))
+        x = drawn.asked(vae)
+        return None if x is None else (x, subject.drawing(state.bits, vae.pixels))
     if state.x == "test":
-        test_set = cache.test_set()
+        test_set = cache.test_images(state.model)
         if test_set is None:
             st.info("MNIST’s test digits are not on this machine. Set MNIST_DIR to their folder, or draw a digit.")
             return None
@@ -71,12 +69,17 @@ with layout.frame(
     with left:
         st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
         vae = layout.open_model(state.model)
-        st.radio("An x to explain", tuple(SOURCES), key="x", format_func=SOURCES.__getitem__)
+        drawn.given(vae)
+        sources = [source for source in SOURCES if source != "test" or vae.dataset == pretrained.MNIST]
+        state.x = state.x if state.x in sources else sources[0]
+        st.radio("An x to explain", sources, key="x", format_func=SOURCES.__getitem__)
+        if "test" not in sources:
+            st.caption(f"No test {vae.noun} to choose: of {vae.dataset} the site has codes, but no pixels.")
         chosen = choose_x(vae)
         if chosen is not None and state.x != "drawing":
             st.html(
                 pictures.html_digits(
-                    [(chosen[0], "The x that is explained", "x, each pixel 0 or 1")], layout.theme(), 168
+                    [(chosen[0], "The x that is explained", "x, each pixel 0 or 1")], layout.theme(), 168, vae.shape
                 )
             )
     with right:

@@ -6,9 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import address, cache, digits, ends, layout, ledger, links, paths, walks
+from demo import address, cache, digits, drawn, ends, layout, ledger, links, paths, walks
 from demo.components.codewalk import End, codewalk
-from demo.components.pad import pad
 from demo.components.weights import weights
 from demo.lenses.dimensions import INACTIVE
 from demo.pretrained import PretrainedVAE
@@ -18,6 +17,9 @@ from demo.receipts.explore import Start, Walk
 from demo.walks import Amounts, Place
 
 models = layout.models()
+KINDS = (*cache.classes(), *ends.OTHERS)
+DEFAULT = layout.deepest()
+FIRST, LAST = cache.first_ends(DEFAULT)
 MODE_NAMES = {
     "between": "Between digits",
     "directions": "Directions",
@@ -47,13 +49,13 @@ def write(pairs: Amounts) -> str:
 
 
 FIELDS = (
-    address.Field("model", models[-1], address.one_of(models)),
+    address.Field("model", DEFAULT, address.one_of(models)),
     address.Field("mode", "directions", address.one_of(walks.MODES)),
-    address.Field("a", "3", address.one_of(ends.KINDS)),
+    address.Field("a", FIRST, address.one_of(KINDS)),
     address.Field("a_n", 0, address.whole(0, 9999)),
-    address.Field("b", "8", address.one_of(ends.KINDS)),
+    address.Field("b", LAST, address.one_of(KINDS)),
     address.Field("b_n", 0, address.whole(0, 9999)),
-    address.Field("bits", "", address.bits),
+    drawn.field(),
     address.Field("route", "straight", address.one_of(tuple(paths.ROUTES))),
     address.Field("t", 0.0, address.real(0, 1), "{:.3f}".format),
     address.Field("along", (), amounts(walks.ALONG), write),
@@ -74,12 +76,24 @@ def another(end: str) -> None:
         start_over()
 
 
-def choose_end(end: str, label: str) -> None:
+def fit_ends(kinds: ends.Kinds) -> None:
+    """An end that only another model offers makes way."""
+    fitting = kinds.fit(state.a, state.b)
+    if fitting == (state.a, state.b):
+        return
+    if fitting[0] != state.a:
+        start_over()
+    state.a, state.b = fitting
+    if fitting[0] == fitting[1] and state.a_n == state.b_n:
+        state.b_n = (state.a_n + 1) % 10_000
+
+
+def choose_end(end: str, label: str, kinds: ends.Kinds) -> None:
     st.selectbox(
         label,
-        ends.KINDS,
+        kinds.all,
         key=end,
-        format_func=ends.kind_name,
+        format_func=kinds.name,
         width=190,
         on_change=start_over if end == "a" else None,
     )
@@ -92,11 +106,11 @@ def choose_end(end: str, label: str) -> None:
 def pinned_x(vae: PretrainedVAE, z: NDArray[np.float64]) -> tuple[NDArray[np.uint8], subject.Origin]:
     """The x of the start: the drawing, the test digit where MNIST lies on this machine, else the likeliest at its z."""
     if state.a == "drawing":
-        drawn = digits.unpack(state.bits)
-        assert drawn is not None  # the page waits for it
-        return drawn, subject.drawing(state.bits)
-    test_set = cache.test_set()
-    if state.a in ends.CLASSES and test_set is not None:
+        x = drawn.given(vae)
+        assert x is not None  # the page waits for it
+        return x, subject.drawing(state.bits, vae.pixels)
+    test_set = cache.test_images(state.model)
+    if state.a not in ends.OTHERS and test_set is not None:
         number = ends.number_in_test_set(vae, state.a, state.a_n)
         return test_set[number], subject.test_digit(number)
     return digits.mode(vae.decode(z[None]))[0], subject.Origin(
@@ -104,18 +118,21 @@ def pinned_x(vae: PretrainedVAE, z: NDArray[np.float64]) -> tuple[NDArray[np.uin
     )
 
 
-def start(end: str, z: NDArray[np.float64]) -> Start:
+def start(end: str, z: NDArray[np.float64], vae: PretrainedVAE) -> Start:
     """The end as the receipts know it."""
     kind, number = state[end], state[f"{end}_n"]
     if kind == "drawing":
         return Start(
-            z, f"your drawing: {vector(z)}", f'np.float64(vae.encode(digits.unpack("{state.bits}")[None])[0][0])'
+            z,
+            f"your drawing: {vector(z)}",
+            f"np.float64(vae.encode({subject.unpacked(state.bits, vae.pixels)}[None])[0][0])",
         )
     if kind == "prior":
         seeded = f"digits.sample_prior(1, vae.latent_dim, seed={number})[0]"
         return Start(z, f"a draw of the prior, number {number}: {vector(z)}", seeded)
     index = ends.number_in_test_set(vae, kind, number)
-    return Start(z, f"code of test digit {index}, a {kind}: {vector(z)}", f"np.float64(vae.codes.loc[{index}])")
+    what = f", a {kind}" if vae.kinds == "digits" else f", of class {kind}" * (vae.kinds == "classes")
+    return Start(z, f"code of test {vae.noun} {index}{what}: {vector(z)}", f"np.float64(vae.codes.loc[{index}])")
 
 
 NOTICE = {
@@ -125,7 +142,7 @@ NOTICE = {
     "vectors of ∂p/∂z at the code, p the chances of ink and s the change of the picture for a step of one standard "
     "deviation of the prior. Go far along one of them: log p(x|z) of the pinned x falls at once, log p(z) in the end.",
     "coordinates": "Sorted by the nats that the encoder spends on each coordinate, the mean of KL(q‖p) over the test "
-    "digits. Coordinates below {least} nats are marked as unused: they change next to nothing but log p(z).",
+    "{noun}s. Coordinates below {least} nats are marked as unused: they change next to nothing but log p(z).",
 }
 
 with layout.frame(
@@ -141,18 +158,18 @@ with layout.frame(
         st.segmented_control("Move", walks.MODES, key="mode", format_func=MODE_NAMES.__getitem__, required=True)
     between = state.mode == "between"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choose_end("a", "From" if between else "Around")
+        vae = layout.open_model(state.model)
+        kinds = cache.kinds(state.model)
+        fit_ends(kinds)
+        choose_end("a", "From" if between else "Around", kinds)
         if between:
-            choose_end("b", "To")
+            choose_end("b", "To", kinds)
             st.segmented_control("Route", tuple(paths.ROUTES), key="route", required=True)
-    vae = layout.open_model(state.model)
-    if state.a == "drawing" or (between and state.b == "drawing"):
-        drawn = pad(bits=digits.unpack(state.bits) if state.bits else None, key="pad")
-        state.bits = "" if drawn is None else digits.pack(drawn)
-        if drawn is None:
-            st.markdown("Draw a digit, and the walk begins.")
-            links.show(FIELDS)
-            st.stop()
+    drawn.given(vae)
+    if (state.a == "drawing" or (between and state.b == "drawing")) and drawn.asked(vae) is None:
+        st.markdown(f"Draw {vae.a_noun}, and the walk begins.")
+        links.show(FIELDS)
+        st.stop()
     a = ends.latent(vae, state.a, state.a_n, state.bits)
     b = ends.latent(vae, state.b, state.b_n, state.bits) if between else a
     x, origin = pinned_x(vae, a)
@@ -166,9 +183,10 @@ with layout.frame(
         state.model,
         state.mode,
         state.route,
-        End(a, ends.kind_name(state.a)),
-        End(b, ends.kind_name(state.b)),
+        End(a, kinds.name(state.a)),
+        End(b, kinds.name(state.b)),
         x,
+        shape=vae.shape,
         x_name=origin.words,
         directions=directions,
         kl=kl,
@@ -177,9 +195,10 @@ with layout.frame(
         key="walk",
     )
     state.t, state.along, state.moved = place
-    layout.caption(NOTICE[state.mode].format(least=INACTIVE))
+    layout.caption(NOTICE[state.mode].format(least=INACTIVE, noun=vae.noun))
     walk = Walk(
-        state.model, vae.decode, state.mode, state.route, start("a", a), start("b", b), x, origin, place, directions
+        state.model, vae.decode, state.mode, state.route, start("a", a, vae), start("b", b, vae), x, origin, place,
+        directions, vae.noun,
     )  # fmt: skip
     ledger.show(lambda: explore_receipts.receipts(walk, kl, vae.codes[:2], INACTIVE), "explore")
     links.show(FIELDS)

@@ -18,7 +18,7 @@ def coordinate(value: float) -> str:
 FIELDS = (
     address.Field("z1", 0.5, address.real(-3, 3), coordinate),
     address.Field("z2", -0.5, address.real(-3, 3), coordinate),
-    address.Field("pin", "", address.bits),
+    address.Field("pin", "", address.bits(layout.sizes())),
     ledger.FIELD,
 )
 
@@ -34,9 +34,12 @@ with layout.frame(
     model_id = layout.planar_model()
     vae = layout.open_model(model_id)
     weights(model_id, vae.decoder_weights())
+    address.drawing("pin", vae.pixels)
     state.z1, state.z2, state.pin = explorer(
         model_id,
         z=(state.z1, state.z2),
+        shape=vae.shape,
+        kinds=vae.kinds,
         pin=state.pin,
         lattice=vae.extras,
         codes=vae.codes._asdict(),

@@ -5,37 +5,45 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from demo import address, cache, digits, layout, ledger, links, paths, pictures
+from demo import address, cache, drawn, layout, ledger, links, paths, pictures
 from demo import ends as ends_of_walks
 from demo.components import tables
-from demo.components.pad import pad
 from demo.components.player import Choice, player
 from demo.components.weights import weights
 from demo.densities import Array, sigmoid
-from demo.ends import CLASSES, KINDS, kind_name
+from demo.pretrained import PretrainedVAE
 from demo.receipts import interpolate as interpolate_receipts
 from demo.receipts.interpolate import End
+from demo.receipts.subject import unpacked
 
 models = layout.models()
+CLASSES = cache.classes()
+KINDS = (*CLASSES, *ends_of_walks.OTHERS)
+FIRST, LAST = cache.first_ends(models[0])
 MOST_ON_THE_WAY = 4
 
 
 def on_the_way(text: str) -> list[str]:
-    """Reads classes of digits, "27", each once."""
-    if len(text) > MOST_ON_THE_WAY or not set(text) <= set(CLASSES) or len(set(text)) < len(text):
+    """Reads classes of digits, "27", each once; of more than one letter, "12~7"."""
+    found = [name for name in text.split("~") if name] if "~" in text else list(text)
+    if len(found) > MOST_ON_THE_WAY or not set(found) <= set(CLASSES) or len(set(found)) < len(found):
         raise ValueError(f"at most {MOST_ON_THE_WAY} different digits, as in 27")
-    return list(text)
+    return found
+
+
+def way_written(names: list[str]) -> str:
+    return "".join(names) if all(len(name) == 1 for name in names) else "~".join([*names, ""])
 
 
 FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
-    address.Field("a", "3", address.one_of(KINDS)),
+    address.Field("a", FIRST, address.one_of(KINDS)),
     address.Field("a_n", 0, address.whole(0, 9999)),
-    address.Field("b", "8", address.one_of(KINDS)),
+    address.Field("b", LAST, address.one_of(KINDS)),
     address.Field("b_n", 0, address.whole(0, 9999)),
-    address.Field("via", [], on_the_way, "".join),
+    address.Field("via", [], on_the_way, way_written),
     address.Field("closed", "no", address.one_of(("no", "yes"))),
-    address.Field("bits", "", address.bits),
+    drawn.field(),
     address.Field("route", "straight", address.one_of(tuple(paths.ROUTES))),
     address.Field("steps", 61, address.whole(5, 121)),
     address.Field("t", 0.0, address.real(0, 1), "{:.3f}".format),
@@ -58,6 +66,18 @@ def swap() -> None:
     state.t = 1 - state.t
 
 
+def fit_ends(vae: PretrainedVAE) -> ends_of_walks.Kinds:
+    """What the model offers; ends and stops that another model offered make way."""
+    kinds = cache.kinds(vae.model_id)
+    fitting = kinds.fit(state.a, state.b)
+    if fitting != (state.a, state.b):
+        state.a, state.b = fitting
+        if fitting[0] == fitting[1] and state.a_n == state.b_n:
+            state.b_n = (state.a_n + 1) % 10_000
+    state.via = [name for name in state.via if name in kinds.classes]
+    return kinds
+
+
 def set_ends(chosen: Mapping[str, Choice]) -> None:
     for end, (kind, number) in chosen.items():
         state[end], state[f"{end}_n"] = kind, number
@@ -70,18 +90,20 @@ with layout.frame(
     layout.complain(address.restore(FIELDS))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Model", models, key="model", format_func=layout.model_name, required=True)
+        vae = layout.open_model(state.model)
+        kinds = fit_ends(vae)
         st.button("Draw an end", on_click=draw_an_end, disabled="drawing" in (state.a, state.b))
         st.button("Swap the ends", on_click=swap)
         with st.popover("More"):
             for end, label in (("a", "From"), ("b", "To")):
                 with st.container(horizontal=True, vertical_alignment="bottom"):
-                    st.selectbox(label, KINDS, key=end, format_func=kind_name, width=190)
+                    st.selectbox(label, kinds.all, key=end, format_func=kinds.name, width=190)
                     st.button(
                         "Another", key=f"another_{end}", on_click=another, args=(end,),
                         disabled=state[end] == "drawing", help=f"Another digit for “{label}”",
                     )  # fmt: skip
             st.multiselect(
-                "On the way", CLASSES, key="via", max_selections=MOST_ON_THE_WAY, placeholder="digits to pass by",
+                "On the way", kinds.classes, key="via", max_selections=MOST_ON_THE_WAY, placeholder="digits to pass by",
             )  # fmt: skip
             st.segmented_control(
                 "At the end", ("no", "yes"), key="closed", required=True,
@@ -89,19 +111,18 @@ with layout.frame(
             )  # fmt: skip
             st.segmented_control("Route", tuple(paths.ROUTES), key="route", required=True)
             st.slider("Frames of the film", 5, 121, key="steps")
-    vae = layout.open_model(state.model)
+    drawn.given(vae)
     if "drawing" in (state.a, state.b):
-        drawn = pad(bits=digits.unpack(state.bits) if state.bits else None, key="pad")
-        state.bits = "" if drawn is None else digits.pack(drawn)
+        drawn.asked(vae)
     waiting = "drawing" in (state.a, state.b) and not state.bits
     named = [(state.a, state.a_n), *((kind, 0) for kind in state.via), (state.b, state.b_n)]
     named += named[:1] * (state.closed == "yes")
     if waiting:
-        st.markdown("Draw a digit, and the walk begins.")
+        st.markdown(f"Draw {vae.a_noun}, and the walk begins.")
         links.show(FIELDS)
         st.stop()
     stops = [
-        End(kind, n, ends_of_walks.latent(vae, kind, n, state.bits), state.bits * (kind == "drawing"))
+        End(kind, n, ends_of_walks.latent(vae, kind, n, state.bits), kinds.name(kind), unpacked(state.bits, vae.pixels))
         for kind, n in named
     ]
     latents = [stop.z for stop in stops]
@@ -110,6 +131,8 @@ with layout.frame(
     state.t = player(
         state.model,
         latents,
+        shape=vae.shape,
+        classes=kinds,
         route=state.route,
         frames=steps_a_leg,
         closed=state.closed == "yes",
@@ -123,7 +146,7 @@ with layout.frame(
     layout.caption(
         "Scrub, play, or click a picture. Each is one decoding, none is blended from its neighbours. "
         + (
-            "On the map, dots are the codes of test digits and circles the prior’s 1σ, 2σ and 3σ."
+            f"On the map, dots are the codes of test {vae.noun}s and circles the prior’s 1σ, 2σ and 3σ."
             if vae.latent_dim == 2
             else "A straight line between far codes cuts through the middle, where the prior has hardly any mass; "
             "the great circle keeps its distance from the origin. Compare log p(z) along both."
@@ -140,10 +163,10 @@ with layout.frame(
 
     with st.container(horizontal=True):
         st.download_button(
-            "Film as GIF", lambda: pictures.animation(film()), f"{name}.gif", "image/gif", on_click="ignore"
+            "Film as GIF", lambda: pictures.animation(film(), vae.shape), f"{name}.gif", "image/gif", on_click="ignore"
         )
         st.download_button(
-            "Strip as PNG", lambda: pictures.strip(strip()), f"{name}.png", "image/png", on_click="ignore"
+            "Strip as PNG", lambda: pictures.strip(strip(), vae.shape), f"{name}.png", "image/png", on_click="ignore"
         )
     ledger.show(
         lambda: interpolate_receipts.receipts(state.model, stops, state.route, steps_a_leg, state.t), "interpolate"

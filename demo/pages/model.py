@@ -12,7 +12,7 @@ from demo.pretrained import PretrainedVAE
 from demo.receipts import Receipt
 from demo.receipts import model as model_receipts
 
-models = layout.models(drawn=False)
+models = layout.models()
 SHOWN = 10  # digits in a row
 FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
@@ -70,7 +70,8 @@ def show_fit(vae: PretrainedVAE) -> None:
         f"digits; the mean is over {figure['images']:,} test digits that training never saw. The third line is the "
         "best model without latents, each pixel inked as often as in training."
     )
-    scored = {name: model.scores.log_p_x for name in models if (model := layout.open_model(name)).scores is not None}
+    alike = [model for name in models if (model := layout.open_model(name)).dataset == vae.dataset]
+    scored = {model.model_id: model.scores.log_p_x for model in alike if model.scores is not None}
     if scored and "independent_pixels" in test:
         layout.chart(
             figures.score_histogram(scored, test["independent_pixels"]["value"], layout.theme()), key="histogram"
@@ -81,18 +82,12 @@ def show_fit(vae: PretrainedVAE) -> None:
         )
 
 
-def data_of(vae: PretrainedVAE) -> NDArray | None:
-    """The binarised test digits where they are at hand and the model is of them: those of MNIST alone are."""
-    is_mnist = vae.manifest["data"].get("dataset") == "MNIST"
-    return cache.test_set() if is_mnist else None
-
-
 def show_samples(vae: PretrainedVAE) -> None:
     """Draws of p_θ above digits of the data, both binary."""
     logits = vae.decode(digits.sample_prior(SHOWN, vae.latent_dim, state.seed))
     drawn = digits.sample_pixels(logits, state.seed)
     mean = sigmoid(logits)
-    test_set = data_of(vae)
+    test_set = cache.test_images(vae.model_id)
     rows: list[tuple[str, NDArray]] = [("drawn from the model", drawn), ("the same, p(x|z)", mean)]
     if test_set is not None:
         start = state.seed * SHOWN % (len(test_set) - SHOWN)
@@ -101,13 +96,12 @@ def show_samples(vae: PretrainedVAE) -> None:
         st.caption(words)
         st.html(
             pictures.html_digits(
-                [(image, f"{words}, {i + 1}", "") for i, image in enumerate(images)], layout.theme(), width=72
+                [(image, f"{words}, {i + 1}", "") for i, image in enumerate(images)], layout.theme(), 72, vae.shape
             )
         )
     if test_set is None:
-        whose = vae.manifest["data"].get("dataset")
-        folder = "; set MNIST_DIR to their folder to see them beside" if whose == "MNIST" else ""
-        layout.caption(f"The images of {whose} themselves are not on this machine{folder}.")
+        folder = "; set MNIST_DIR to their folder to see them beside" if vae.dataset == pretrained.MNIST else ""
+        layout.caption(f"The images of {vae.dataset} themselves are not on this machine{folder}.")
     st.button("Draw again", on_click=again, type="primary")
 
 
@@ -134,7 +128,7 @@ def show_card(vae: PretrainedVAE) -> None:
         "Recipes and epochs were chosen on held-out training digits, never on test digits.\n\n"
         f"{trained(vae)}\n\n"
         f"{judged(vae)}"
-        f"**Limits.** It knows {' × '.join(map(str, vae.manifest.get('shape', (28, 28))))} binary digits and nothing "
+        f"**Limits.** It knows {layout.by(vae.shape)} binary {vae.noun}s and nothing "
         "else. Averages hide digits on which the encoder misses the posterior; a bound by sampling hides how far it is "
         "below. A likelihood is no measure of beauty, nor "
         "of what is a digit: another kind of image may have a higher one.\n\n"
@@ -211,7 +205,7 @@ def receipts(vae: PretrainedVAE) -> tuple[Receipt, ...]:
         files = (pretrained.ENCODER, pretrained.DECODER)
         return tuple((pretrained.ASSETS / vae.model_id / file).read_bytes() for file in files)
 
-    return model_receipts.receipts(vae, networks, data_of(vae))
+    return model_receipts.receipts(vae, networks, cache.test_images(vae.model_id))
 
 
 with layout.frame(

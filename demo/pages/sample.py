@@ -49,12 +49,16 @@ with layout.frame(
     with left:
         images = mean if state.shown == "mean" else x
         state.picked = gallery(
-            (images * 255).round().astype("uint8"), picked=state.picked, label="Samples", key="samples"
+            (images * 255).round().astype("uint8"),
+            shape=vae.shape,
+            picked=state.picked,
+            label="Samples",
+            key="samples",
         )
         layout.caption("Pick a digit with a click or the arrow keys. The same seed always gives the same digits.")
         st.download_button(
             "Download as PNG",
-            lambda: pictures.sheet(images),
+            lambda: pictures.sheet(images, vae.shape),
             file_name=f"{state.model}-samples-seed-{state.seed}.png",
             mime="image/png",
             on_click="ignore",
@@ -72,7 +76,8 @@ with layout.frame(
             st.markdown(f"$z_{{{k + 1}}}$ = ({shown}, …), at distance {(z[k] ** 2).sum() ** 0.5:.2f} from the origin")
         st.markdown("**Second draw** · $x \\sim p(x|z)$, ink where a coin of bias $p(x_i{=}1|z)$ falls so")
         pair = ((mean[k], "p(x|z)"), (x[k], "x"))
-        st.html(pictures.html_digits([(image, f"Sample {k + 1}: {w}", w) for image, w in pair], layout.theme()))
+        shown_pair = [(image, f"Sample {k + 1}: {w}", w) for image, w in pair]
+        st.html(pictures.html_digits(shown_pair, layout.theme(), shape=vae.shape))
     p_z, p_x_given_z = coloured(r"\log p(z)", colour["prior"]), r"\log p(x|z)"
     st.latex(
         rf"\underbrace{{\log p(x,z)}}_{{{layout.latex(log_p_z + log_p_x_given_z)}}}"

@@ -77,7 +77,7 @@ def show_curves(vae: PretrainedVAE) -> None:
     if figure is not None:
         sign = "=" if figure.exact else "≥"
         own = (figure.value, f"{vae.model_id}, test digits: log p(x) {sign} {layout.nats(figure.value)}")
-    others = published.comparable(vae.latent_dim)
+    others = comparable(vae)
     marks = [(-one.nll, f"log p(x) ≥ {layout.nats(-one.nll)}, published: {one.name}") for one in others]
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -102,6 +102,8 @@ def show_curves(vae: PretrainedVAE) -> None:
             f"published number for {'two latent dimensions' if vae.latent_dim == 2 else 'one layer of latents'} "
             f"that we know of ({best.name})."
         )
+    if not others:
+        return
     with st.expander("Where the published numbers stand", type="compact"):
         layout.text(
             "\n".join(
@@ -110,6 +112,11 @@ def show_curves(vae: PretrainedVAE) -> None:
                 for one in others
             )
         )
+
+
+def comparable(vae: PretrainedVAE) -> Sequence[published.Published]:
+    """Numbers of others that may stand beside the model's: all are of MNIST."""
+    return published.comparable(vae.latent_dim) if vae.dataset == pretrained.MNIST else ()
 
 
 def began_elsewhere(vae: PretrainedVAE) -> str:
@@ -196,7 +203,7 @@ with layout.frame(
     show_sweep(story)
 
     def receipts() -> tuple[Receipt, ...]:
-        return training_receipts.receipts(story, vae, published.comparable(vae.latent_dim), NODES)
+        return training_receipts.receipts(story, vae, comparable(vae), NODES)
 
     ledger.show(receipts, "training")
     links.show(FIELDS)

@@ -31,7 +31,7 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """A walk of one model: from a (to b where the mode is "between"), where it stands, and a pinned x [784]."""
+    """A walk of one model: from a (to b where the mode is "between"), where it stands, and a pinned x [pixels]."""
 
     model_id: str
     decode: Decode
@@ -43,6 +43,7 @@ class Walk:
     origin: Origin
     place: Place
     directions: Directions | None
+    noun: str = "digit"  # what one of the model's pictures is called
 
     @property
     def z(self) -> Array:
@@ -129,10 +130,10 @@ def _place(walk: Walk) -> tuple[Receipt, ...]:
         both.receipt(
             "log p(x|z)",
             r"\log p(x|z) = \sum_i x_i l_i - \log\!\big(1 + e^{l_i}\big)",
-            "Ink times logits, less the logarithm of a product of 784 brackets.",
+            f"Ink times logits, less the logarithm of a product of {len(walk.x)} brackets.",
             log_p_x_given_z,
             pixels,
-            "The logarithm of each pixel’s probability in float64, 784 of them summed.",
+            f"The logarithm of each pixel’s probability in float64, {len(walk.x)} of them summed.",
             near(again_x, ROUNDING),
         ),
         first.given(unit="").receipt(
@@ -191,14 +192,15 @@ def _divergences(walk: Walk, kl: Array, codes: tuple[NDArray, NDArray], inactive
         f'vae = pretrained.load("{walk.model_id}")\n'
         "kl = kl_to_prior_per_dimension(vae.codes.loc, vae.codes.log_scale).mean(axis=0)"
     )
-    sheet = Sheet({"model": walk.model_id, "codes": f"q(z|x) of {len(loc)} test digits"}, code)
+    sheet = Sheet({"model": walk.model_id, "codes": f"q(z|x) of {len(loc)} test {walk.noun}s"}, code)
     in_use = sheet.given({"limit": f"{inactive:g} nats"}, unit="", places=".0f").receipt(
         "coordinates in use",
         r"\#\big\{j : \mathbb{E}_x D_{KL}[q(z_j|x) \,\|\, p(z_j)] \ge " + f"{inactive:g}" + r"\big\}",
         f"Of {len(kl)}, those on which the encoder spends as much or more in the mean.",
         float(len(order)),
         f"(kl >= {inactive:g}).sum()",
-        "Those in which the mean of q varies from digit to digit by a variance over 0.01 (Burda et al. 2016).",
+        f"Those in which the mean of q varies from {walk.noun} to {walk.noun} by a variance over 0.01 (Burda et al. "
+        "2016).",
         near(lambda: float((loc.var(axis=0) > 0.01).sum()), 0),
     )
     if not order:
@@ -212,7 +214,7 @@ def _divergences(walk: Walk, kl: Array, codes: tuple[NDArray, NDArray], inactive
         f"mean KL of {_named('z', first + 1)}",
         r"\mathbb{E}_x D_{KL}[q(z_j|x) \,\|\, p(z_j)] = \mathbb{E}_x \tfrac12 \big(\mu_j^2 + \sigma_j^2 - 1 - \log "
         r"\sigma_j^2\big)",
-        "The closed form for each test digit’s code, and the mean of them.",
+        f"The closed form for each test {walk.noun}’s code, and the mean of them.",
         float(kl[first]),
         f"kl[{order}]" if others else f"kl[{first}]",
         "∫ q log(q/p) dz on an even lattice for each code, and the mean of them.",

@@ -51,8 +51,10 @@ def receipts(
         "The density of each coordinate with its own constant, their logarithms summed.",
         near(lambda: float(again.log_normal(z)), 1e-9),
     )
-    x = digits.unpack(pin) if pin else None
-    if x is not None:
+    if pin:
+        pixels = decode(np.array([z], np.float64)).shape[1]
+        x = digits.unpack(pin, pixels)
+        assert x is not None  # the page checked it
         return (*_joint(model_id, z, pin, x, decode), prior)
     if atlas is None:
         return (prior,)
@@ -73,7 +75,7 @@ def _joint(model_id: str, z: tuple[float, float], pin: str, x: NDArray, decode: 
     logits = decode(at)
     log_p_z, log_p_x_given_z = float(log_standard_normal(z)), float(log_bernoulli(x, logits[0]))
     given = f"z = np.array([[{float(z[0])!r}, {float(z[1])!r}]])\nlogits = vae.decode(z)"
-    code = f'vae = pretrained.load("{model_id}")\n{drawing(pin).code}\n{given}'
+    code = f'vae = pretrained.load("{model_id}")\n{drawing(pin, len(x)).code}\n{given}'
     sheet = Sheet({"model": model_id, "x": f"pinned, {int(x.sum())} pixels of ink", "z": vector(z)}, code)
 
     def again_x() -> float:
@@ -92,10 +94,10 @@ def _joint(model_id: str, z: tuple[float, float], pin: str, x: NDArray, decode: 
         sheet.receipt(
             "log p(x|z)",
             r"\log p(x|z) = \sum_i x_i l_i - \log\!\big(1 + e^{l_i}\big)",
-            "Ink times logits, less the logarithm of a product of 784 brackets.",
+            f"Ink times logits, less the logarithm of a product of {len(x)} brackets.",
             log_p_x_given_z,
             "log_bernoulli(x, logits[0])",
-            "The logarithm of each pixel’s probability in float64, 784 of them summed.",
+            f"The logarithm of each pixel’s probability in float64, {len(x)} of them summed.",
             near(again_x, ROUNDING),
         ),
     )

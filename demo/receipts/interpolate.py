@@ -23,17 +23,21 @@ def code(digit, number):
 
 @dataclass(frozen=True)
 class End:
-    """One stop: "0" to "9" for a test digit's code, "prior" or "drawing"; which of them; and its latent z [d]."""
+    """One stop: a class ("3") for a test image's code, "prior" or "drawing"; which of them; its latent z [d].
+
+    `name` is the kind in words, `drawn` Python that gives the drawing.
+    """
 
     kind: str
     number: int
     z: Array
-    bits: str = ""  # of the drawing, as digits.pack writes it
+    name: str
+    drawn: str = ""
 
     @property
     def code(self) -> str:
         if self.kind == "drawing":
-            return f'vae.encode(digits.unpack("{self.bits}")[None])[0][0]'
+            return f"vae.encode({self.drawn}[None])[0][0]"
         if self.kind == "prior":
             return f"digits.sample_prior(1, vae.latent_dim, seed={self.number})[0]"
         return f"code({self.kind}, {self.number})"
@@ -41,9 +45,8 @@ class End:
     @property
     def words(self) -> str:
         if self.kind == "drawing":
-            return f"your drawing: {vector(self.z)}"
-        what = "a draw of the prior" if self.kind == "prior" else f"a test digit {self.kind}"
-        return f"{what}, number {self.number}: {vector(self.z)}"
+            return f"{self.name}: {vector(self.z)}"
+        return f"{self.name}, number {self.number}: {vector(self.z)}"
 
 
 def receipts(model_id: str, stops: Sequence[End], route_name: str, frames: int, share: float) -> tuple[Receipt, ...]:

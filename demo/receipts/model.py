@@ -23,7 +23,7 @@ TOLERANCE = 1e-3  # nats between two rules of quadrature
 _MEAN = r"\frac1N \sum_{n=1}^N s_n \pm \frac{\mathrm{sd}(s)}{\sqrt N}"
 _JUDGE = "It needs the judge, a network of torch that is not part of this site: python -m vae.judge trains it anew."
 OFFLINE = "Judged anew offline, where the models are trained."
-_PIXELS = "It needs MNIST’s pixels, which are not on this machine."
+_MNIST = "MNIST"  # as a manifest names it; of other data the site has no pixels
 _TITLES = {
     "log_p_x": ("log p(x)", r"\log p(x^n)"),
     "importance_weighted": ("importance-weighted bound", r"\log \frac1K \sum_k p(x^n, z_k) / q(z_k|x^n)"),
@@ -118,7 +118,11 @@ class _Card:
                 return _Figure(code, words, lambda: _mean(_float(both.log_p_x) - _float(both.elbo)))
             case "independent_pixels":
                 words = "From the share of test digits that ink each pixel, and the spread over them."
-                return _Figure(_INDEPENDENT.format(held_out=self.held_out) + pair, words, self.independent_pixels)
+                if _dataset(self.vae) == _MNIST:
+                    code = _INDEPENDENT.format(held_out=self.held_out) + pair
+                    return _Figure(code, words, self.independent_pixels)
+                entry = f'vae.manifest["test"]["{name}"]'
+                return _Figure(f'({entry}["value"], {entry}["standard_error"])', words, self.independent_pixels)
         entry = f'vae.manifest["test"]["{name}"]'
         words = "The first 200 test digits with 200 other draws each; their mean and spread, four errors allowed."
         return _Figure(f'({entry}["value"], {entry}["standard_error"])', words, self.few_bounds)
@@ -140,7 +144,7 @@ class _Card:
     def subject(self, number: int) -> Subject:
         """A test digit."""
         if self.test_set is None:
-            raise MissingError(_PIXELS)
+            raise _pixels(self.vae)
         x = self.test_set[number]
         loc, log_scale = (_float(part[0]) for part in self.vae.encode(x[None]))
         return Subject(self.vae.model_id, test_digit(number), x, self.vae.decode, loc, log_scale)
@@ -199,11 +203,11 @@ class _Card:
 
     def independent_pixels(self) -> Second:
         if self.test_set is None:
-            raise MissingError(_PIXELS)
+            raise _pixels(self.vae)
         try:
             images = mnist.load("train")[0]
         except mnist.DataError:
-            raise MissingError(_PIXELS) from None
+            raise _pixels(self.vae) from None
         train = images[: len(images) - self.held_out].reshape(-1, self.test_set.shape[1])
         odds = (train.sum(axis=0, dtype=np.int64) + 255) / (255.0 * (len(train) + 2))
         logits = np.log(odds) - np.log(1 - odds)
@@ -211,6 +215,16 @@ class _Card:
         value = float(share @ np.log(odds) + (1 - share) @ np.log(1 - odds))
         parts = [again.log_bernoulli(x, logits[None])[0] for x in self.test_set]
         return Second(value, ROUNDING, (Second(standard_error(np.array(parts)), ROUNDING),))
+
+
+def _dataset(vae: Model) -> str:
+    return str(vae.manifest["data"].get("dataset", "its data"))
+
+
+def _pixels(vae: Model) -> MissingError:
+    whose = _dataset(vae)
+    needed = "MNIST’s pixels" if whose == _MNIST else f"the pixels of {whose}"
+    return MissingError(f"It needs {needed}, which are not on this machine.")
 
 
 _INDEPENDENT = """\
@@ -287,10 +301,13 @@ def _counts(vae: Model, networks: Callable[[], tuple[bytes, ...]]) -> tuple[Rece
     data = vae.manifest["data"]
     sheet = Sheet({"model": vae.model_id}, f'vae = pretrained.load("{vae.model_id}")', "", ".0f")
     parts = " + ".join(f"{name} {count:,}" for name, count in vae.manifest["parameters"].items())
-    kinds = ("training", "validation", "test")
+    kinds, whose = ("training", "validation", "test"), _dataset(vae)
+    counted = "60,000" if whose == _MNIST else f"All of {whose}’s images"
 
     def split() -> Second:
         """60,000 and 10,000 are MNIST's own; the last of the former are held out."""
+        if whose != _MNIST:
+            raise _pixels(vae)
         held_out = Second(vae.history["config"]["validation_images"], 0)
         return Second(60_000 - held_out.value, 0, (held_out, Second(len(vae.codes.label), 0)))
 
@@ -307,10 +324,10 @@ def _counts(vae: Model, networks: Callable[[], tuple[bytes, ...]]) -> tuple[Rece
         sheet.receipt(
             "digits learnt from",
             r"N",
-            "MNIST’s training images without the last ones, which validate; and its test images.",
+            f"{whose}’s training images without the last ones, which validate; and its test images.",
             data["training_images"],
             f'[vae.manifest["data"][f"{{kind}}_images"] for kind in {kinds}]',
-            "60,000 less those that the training’s own record held out; and the codes that are shipped, counted.",
+            f"{counted} less those that the training’s own record held out; and the codes that are shipped, counted.",
             split,
             rest={"held out": data["validation_images"], "test digits": data["test_images"]},
         ),

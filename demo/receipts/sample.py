@@ -12,7 +12,7 @@ ROUNDING = 1e-4  # nats: softplus in float32 over 784 pixels, against float64
 
 
 def receipts(model_id: str, seed: int, k: int, z: Array, x: NDArray, logits: NDArray) -> tuple[Receipt, ...]:
-    """Of the k-th of the samples z [n, d], x and logits [n, 784] that `digits` drew with the seed."""
+    """Of the k-th of the samples z [n, d], x and logits [n, pixels] that `digits` drew with the seed."""
     n, d = z.shape
     inputs = {"model": model_id, "seed": str(seed), "sample": f"{k + 1} of {n}", "z": vector(z[k])}
     log_p_z, log_p_x_given_z = float(log_standard_normal(z[k])), float(log_bernoulli(x[k], logits[k]))
@@ -46,13 +46,15 @@ def receipts(model_id: str, seed: int, k: int, z: Array, x: NDArray, logits: NDA
             "The logarithm of each coordinate’s density, with its own constant, summed.",
             near(again_z, 1e-9),
         ),
-        both.given({"l": "784 logits, decoded from z", "x": "784 coins, thrown with the seed"}).receipt(
+        both.given(
+            {"l": f"{len(x[k])} logits, decoded from z", "x": f"{len(x[k])} coins, thrown with the seed"}
+        ).receipt(
             "log p(x|z)",
             r"\log p(x|z) = \sum_i x_i l_i - \log\!\big(1 + e^{l_i}\big)",
-            "Ink times logits, less the logarithm of a product of 784 brackets.",
+            f"Ink times logits, less the logarithm of a product of {len(x[k])} brackets.",
             log_p_x_given_z,
             pixels,
-            "The logarithm of each pixel’s probability in float64, 784 of them summed.",
+            f"The logarithm of each pixel’s probability in float64, {len(x[k])} of them summed.",
             near(again_x, ROUNDING),
         ),
     ]

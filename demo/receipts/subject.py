@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from demo import digits
 from demo.evidence import Draws, draw
 from demo.receipts import Sheet, again, vector
 from demo.receipts.again import Array, Decode
@@ -22,9 +23,14 @@ class Origin:
     code: str
 
 
-def drawing(bits: str) -> Origin:
-    """A drawing, as digits.pack writes it into a link."""
-    return Origin("your drawing", f'x = digits.unpack("{bits}")')
+def unpacked(bits: str, pixels: int) -> str:
+    """Python that reads a drawing of so many pixels, as digits.pack writes it into a link."""
+    return f'digits.unpack("{bits}"{f", {pixels}" if pixels != digits.PIXELS else ""})'
+
+
+def drawing(bits: str, pixels: int) -> Origin:
+    """A drawing of so many pixels, as digits.pack writes it into a link."""
+    return Origin("your drawing", f"x = {unpacked(bits, pixels)}")
 
 
 def imagined(seed: int, by: str | None = None) -> Origin:
@@ -45,7 +51,7 @@ def test_digit(number: int) -> Origin:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One x [784] under one model, with its decoder and loc, log_scale [d] of q(z|x)."""
+    """One x [pixels] under one model, with its decoder and loc, log_scale [d] of q(z|x)."""
 
     model_id: str
     origin: Origin

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { gridShape, movedBy } from "../../demo/components/js/gallery.js";
+import { fitted, putDigit } from "../../demo/components/js/ink.js";
 import { keep, recall } from "../../demo/components/js/held.js";
 import { cellMoved } from "../../demo/components/js/pad.js";
 import { placeUnder } from "../../demo/components/js/drag.js";
 import { axis, classCentres, eased, fixed, inThousandths, nearestPoint, phaseAt, scrubbedBy, stripStops } from "../../demo/components/js/rail.js";
-import { candidates, pagesOf, tileAfter } from "../../demo/components/js/railends.js";
+import { candidates, nameOf, pagesOf, tileAfter } from "../../demo/components/js/railends.js";
+import { paperOf } from "../../demo/components/js/strokes.js";
 import { ROUTES, along } from "../../demo/components/js/routes.js";
 import { debounce, fromBase64, packBits, toBase64, unpackBits } from "../../demo/components/js/wire.js";
 
@@ -32,10 +34,40 @@ test("keys move the pick within the grid and leave other keys alone", () => {
   for (const key of ["r", "c", "Escape", "Tab"]) assert.equal(movedBy(key, 3, 10, 4), null);
 });
 
-test("the cell cursor stays on the pad", () => {
-  assert.deepEqual(cellMoved("ArrowUp", [5, 0]), [5, 0]);
-  assert.deepEqual(cellMoved("ArrowRight", [26, 3]), [27, 3]);
-  assert.equal(cellMoved("r", [5, 5]), null);
+test("the cell cursor stays on the pad, column by row, whatever its shape", () => {
+  assert.deepEqual(cellMoved("ArrowUp", [5, 0], [28, 28]), [5, 0]);
+  assert.deepEqual(cellMoved("ArrowRight", [26, 3], [28, 28]), [27, 3]);
+  assert.deepEqual(cellMoved("ArrowRight", [18, 3], [12, 20]), [19, 3]);
+  assert.deepEqual(cellMoved("ArrowRight", [19, 3], [12, 20]), [19, 3]);
+  assert.deepEqual(cellMoved("ArrowDown", [19, 11], [12, 20]), [19, 11]);
+  assert.equal(cellMoved("r", [5, 5], [28, 28]), null);
+});
+
+test("a picture keeps its shape in a square, to the pixel where it is one", () => {
+  assert.deepEqual(fitted([28, 28], 84), [84, 84]);
+  assert.deepEqual(fitted([8, 8], 97), [97, 97]);
+  assert.deepEqual(fitted([12, 20], 100), [100, 60]);
+  assert.deepEqual(fitted([20, 12], 100), [60, 100]);
+  assert.deepEqual(fitted([1, 256], 40), [40, 1]);
+});
+
+// An ImageData and a table whose words say the level.
+const words = Uint32Array.from({ length: 256 }, (_, level) => level);
+
+test("a digit's pixels stand row by row, wherever it is put", () => {
+  const image = { width: 7, height: 5, data: new Uint8ClampedArray(4 * 35) };
+  putDigit(image, [1, 2, 3, 4, 5, 6], [2, 3], words, 3, 1, 1);
+  const rows = Array.from({ length: 5 }, (_, row) => [...new Uint32Array(image.data.buffer).subarray(7 * row, 7 * row + 7)]);
+  assert.deepEqual(rows[1], [0, 0, 0, 1, 2, 3, 0]);
+  assert.deepEqual(rows[2], [0, 0, 0, 4, 5, 6, 0]);
+  assert.ok([0, 3, 4].every((row) => rows[row].every((word) => word === 0)));
+});
+
+test("the paper has square dots, MNIST's brush for MNIST and one that inks a pixel for small pictures", () => {
+  assert.deepEqual(paperOf([28, 28]), { width: 280, height: 280, cell: 10, brush: 2.4 });
+  assert.deepEqual(paperOf([12, 20]), { width: 280, height: 168, cell: 14, brush: 2.4 * 20 / 28 });
+  assert.deepEqual(paperOf([8, 8]), { width: 280, height: 280, cell: 35, brush: 1.4 });
+  assert.equal(paperOf([256, 200]).cell, 1);
 });
 
 test("an axis holds its values and at least one round tick, two where there is room", () => {
@@ -118,6 +150,18 @@ test("a page of the tray has a code of each class, draws of the prior and the dr
   assert.deepEqual(second[11], { kind: "prior", number: 5, z: [-10, -11] });
 });
 
+test("classes are as many as the data have, and are called what they are", () => {
+  const loc = { shape: [6, 1], values: Float32Array.from([0, 1, 10, 11, 20, 21]) };
+  const prior = { shape: [0, 1], values: new Float64Array(0) };
+  const classes = ["0", "7", "12"];
+  assert.equal(pagesOf({ loc }, classes), 2);
+  assert.deepEqual(candidates({ loc, prior }, 1, null, classes).map(({ kind, z }) => [kind, z[0]]), [["0", 1], ["7", 11], ["12", 21]]);
+  assert.equal(nameOf("12", classes, "a test image of class"), "a test image of class 12");
+  assert.equal(nameOf("0", ["0"], "a test image"), "a test image");
+  assert.equal(nameOf("prior", ["0"], "a test image"), "a draw of the prior");
+  assert.equal(nameOf("3"), "a test digit 3");
+});
+
 test("keys rove within the tray", () => {
   assert.equal(tileAfter("ArrowRight", 13, 14, 7), 13);
   assert.equal(tileAfter("ArrowDown", 3, 14, 7), 10);
@@ -137,6 +181,7 @@ test("bits and bytes survive the journey, the first bit in the highest place", (
   assert.equal(packBits([1, 0, 0, 0, 0, 0, 0, 1, 1])[0], 129);
   assert.equal(packBits([1, 0, 0, 0, 0, 0, 0, 1, 1])[1], 128);
   assert.equal(toBase64(new Uint8Array(98)).length, 132);
+  assert.deepEqual(unpackBits(packBits([1, 0, 0, 0, 0, 0, 0, 1, 1]), 9), Uint8Array.from([1, 0, 0, 0, 0, 0, 0, 1, 1]));
 });
 
 test("a value is recalled only under its own number", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ENLARGED, REACH, enlargeInto } from "../../demo/components/js/enlarge.js";
+import { REACH, enlargement, enlarger } from "../../demo/components/js/enlarge.js";
 import * as latent from "../../demo/components/js/latent.js";
 import { parseTables } from "../../demo/components/js/tables.js";
 
@@ -81,17 +81,22 @@ test("the ruler ends at multiples of 50 around all values", () => {
 });
 
 test("enlarging keeps what is flat and the middle of an edge", () => {
-  const side = 28 * ENLARGED;
-  const image = { data: new Uint8ClampedArray(4 * side * side) };
   const words = Uint32Array.from({ length: 2 * REACH * 64 }, (_, i) => i);
-  const out = new Uint32Array(image.data.buffer);
-  const enlarge = (logits) => enlargeInto(image, logits, words, new Float32Array(28 * side));
-  enlarge(new Float32Array(784).fill(2));
-  assert.ok(out.every((level) => Math.abs(level - (2 + REACH) * 64) <= 1));
-  enlarge(Float32Array.from({ length: 784 }, (_, i) => (i % 28 < 14 ? -4 : 4)));
-  const row = out.subarray(100 * side, 101 * side);
-  assert.ok(Math.abs((row[14 * ENLARGED - 1] + row[14 * ENLARGED]) / 2 - REACH * 64) < 2, "the edge lies between the pixels");
-  assert.ok(row.every((level, x) => (x < 14 * ENLARGED ? level < REACH * 64 : level >= REACH * 64)));
+  for (const [rows, columns] of [[28, 28], [8, 8], [12, 20], [20, 12]]) {
+    const { width, height, into } = enlarger([rows, columns]);
+    const [times, middle] = [enlargement([rows, columns]), columns / 2];
+    assert.deepEqual([width, height], [columns * times, rows * times]);
+    const image = { data: new Uint8ClampedArray(4 * width * height) };
+    const out = new Uint32Array(image.data.buffer);
+    into(image, new Float32Array(rows * columns).fill(2), words);
+    assert.ok(out.every((level) => Math.abs(level - (2 + REACH) * 64) <= 1));
+    into(image, Float32Array.from({ length: rows * columns }, (_, i) => (i % columns < middle ? -4 : 4)), words);
+    const row = out.subarray(100 * width, 101 * width);
+    const edge = middle * times;
+    assert.ok(Math.abs((row[edge - 1] + row[edge]) / 2 - REACH * 64) < 2, "the edge lies between the pixels");
+    assert.ok(row.every((level, x) => (x < edge ? level < REACH * 64 : level >= REACH * 64)));
+  }
+  assert.deepEqual([enlargement([28, 28]), enlargement([8, 8]), enlargement([256, 3])], [8, 28, 1]);
 });
 
 test("a file of tables is read, a broken one refused", () => {
@@ -124,11 +129,11 @@ test("a file of tables is read, a broken one refused", () => {
 });
 
 test("enlarging leaves out what is paper, and nothing else", () => {
-  const side = 28 * ENLARGED;
   const words = Uint32Array.from({ length: 2 * REACH * 64 }, (_, i) => i);
   const enlarge = (logits) => {
-    const image = { data: new Uint8ClampedArray(4 * side * side).fill(77) };
-    enlargeInto(image, logits, words, new Float32Array(28 * side).fill(NaN));
+    const { width, height, into } = enlarger([28, 28]);
+    const image = { data: new Uint8ClampedArray(4 * width * height).fill(77) };
+    into(image, logits, words);
     return new Uint32Array(image.data.buffer);
   };
   const blank = new Float64Array(784).fill(-REACH);

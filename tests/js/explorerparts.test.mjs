@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as camera from "../../demo/components/js/explorercamera.js";
-import { classesOf, looksLike, nearestCodes, vote } from "../../demo/components/js/explorercodes.js";
+import { classesOf, looksLike, nearestCodes, saidOfCode, vote } from "../../demo/components/js/explorercodes.js";
 import { sigmas } from "../../demo/components/js/explorermarkup.js";
 import { roundsOf } from "../../demo/components/js/explorermosaic.js";
 import { jointTerms, packPin, unpackPin } from "../../demo/components/js/explorerpin.js";
@@ -126,10 +126,29 @@ test("a pinned x goes into a link and back; nothing else does", () => {
   const bits = Uint8Array.from({ length: 784 }, () => (random() < 0.2 ? 1 : 0));
   const text = packPin(bits);
   assert.match(text, /^[\w-]{131}$/);
-  assert.deepEqual(unpackPin(text), bits);
+  assert.deepEqual(unpackPin(text, 784), bits);
   for (const wrong of [undefined, null, "", 7, text + "A", text.slice(1), `+${text.slice(1)}`, text.slice(0, 130) + "B"]) {
-    assert.equal(unpackPin(wrong), null, String(wrong));
+    assert.equal(unpackPin(wrong, 784), null, String(wrong));
   }
+});
+
+test("a pinned x has as many pixels as its model, multiples of eight or not", () => {
+  for (const pixels of [1, 30, 64, 240, 784]) {
+    const bits = Uint8Array.from({ length: pixels }, () => (random() < 0.5 ? 1 : 0));
+    assert.deepEqual(unpackPin(packPin(bits), pixels), bits, `${pixels}`);
+    assert.equal(unpackPin(packPin(bits), pixels + 8), null);
+  }
+  assert.equal(unpackPin(packPin(new Uint8Array(32).fill(1)), 30), null, "bits past the last pixel");
+});
+
+test("classes that are no digits are called by their number, and none where there are none", () => {
+  const around = { loc: [0.01, 0, 0.02, 0], label: Uint8Array.from([12, 12]) };
+  assert.equal(looksLike(around, [0, 0], "classes"), "looks like class 12");
+  assert.equal(looksLike(around, [0, 0], "none"), "");
+  assert.equal(saidOfCode(12, "classes"), "code of one of class 12");
+  assert.equal(saidOfCode(0, "none"), "code of a test image");
+  assert.equal(saidOfCode(3), "code of a test 3");
+  assert.equal(classesOf(around).length, 13);
 });
 
 test("log p(x,z) has both terms, with their constants and without bounds", () => {

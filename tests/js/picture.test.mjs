@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { inkOf, onField, pictureIn, readPicture, FAULTS } from "../../demo/components/js/picture.js";
+import { inkOf, onPaper, pictureIn, readPicture, FAULTS } from "../../demo/components/js/picture.js";
 
 // A picture of `paper` with a bar of `ink` in columns 4 and 5, greys 0 to 255.
 function bar(paper, ink, alpha = () => 255) {
@@ -37,10 +37,12 @@ test("grain of the paper is no ink, and paper alone gives none", () => {
 });
 
 test("a picture lies in the middle of the field", () => {
-  const field = onField(Float32Array.from({ length: 100 * 280 }, () => 1), 100, 280);
+  const field = onPaper(Float32Array.from({ length: 100 * 280 }, () => 1), 100, 280, { width: 280, height: 280 });
   assert.equal(field.length, 280 * 280);
   assert.equal(field.reduce((sum, dot) => sum + dot, 0), 255 * 100 * 280);
   assert.deepEqual([field[89], field[90], field[189], field[190]], [0, 255, 255, 0]);
+  const wide = onPaper(new Float32Array(4).fill(1), 2, 2, { width: 6, height: 4 });
+  assert.deepEqual([...wide].map((dot, i) => dot && i).filter(Boolean), [8, 9, 14, 15]);
 });
 
 test("only a picture is taken, and a fault is a sentence", async () => {

@@ -4,11 +4,11 @@
 import { movesOf, MARKUP } from "./codewalkmarkup.js";
 import { KINDS, byKl, latentAt, lengthOf, messageOf, placeAt, placeBack, placeOf, samePlace, walkInWords } from "./codewalkplace.js";
 import { SAMPLES, drawProfile } from "./codewalkprofile.js";
-import { ENLARGED, REACH, enlargeInto } from "./enlarge.js";
+import { REACH, enlarger } from "./enlarge.js";
 import { Line } from "./explorerline.js";
 import { jointTerms } from "./explorerpin.js";
 import { keep, recall } from "./held.js";
-import { PIXELS, SIDE, inkTable, onThemeChange, paintDigit, rgb, sizeCanvas } from "./ink.js";
+import { fitted, inkTable, onThemeChange, paintDigit, pixelsOf, rgb, sizeCanvas, tellShape } from "./ink.js";
 import { written } from "./latent.js";
 import { sigmoid } from "./logits.js";
 import { fromShelf } from "./shelf.js";
@@ -28,10 +28,6 @@ class Codewalk {
     this.root.innerHTML = MARKUP;
     this.at = (selector) => this.root.querySelector(selector);
     this.large = this.at(".digit canvas").getContext("2d");
-    this.image = this.large.createImageData(SIDE * ENLARGED, SIDE * ENLARGED);
-    this.sheet = new Float32Array(SIDE * SIDE * ENLARGED);
-    this.logits = new Float64Array(PIXELS);
-    this.chances = new Float32Array(PIXELS);
     this.line = new Line(this.root);
     this.line.begin(null, true);
     this.past = [];
@@ -51,6 +47,7 @@ class Codewalk {
     this.send = send;
     this.data = data;
     const renewed = !last || data.number !== last.number;
+    if (String(data.shape) !== String(last?.shape)) this.shape(data.shape);
     if (!last || data.walk !== last.walk) {
       this.past = [];
       this.begin(data);
@@ -66,7 +63,7 @@ class Codewalk {
       this.stop?.();
       this.decoder = null;
       this.stop = fromShelf(`decoder:${data.model}`, (decoder) => {
-        if (decoder.latentDim !== this.data.a.length) return;
+        if (decoder.latentDim !== this.data.a.length || decoder.pixels !== pixelsOf(this.data.shape)) return;
         this.decoder = decoder;
         this.request();
         this.rest();
@@ -75,8 +72,19 @@ class Codewalk {
     this.colour();
   }
 
+  // Buffers of the drawing, for pictures of one shape.
+  shape(shape) {
+    this.enlarger = enlarger(shape);
+    const { width, height } = this.enlarger;
+    Object.assign(this.large.canvas, { width, height });
+    this.image = this.large.createImageData(width, height);
+    this.logits = new Float64Array(pixelsOf(shape));
+    this.chances = new Float32Array(pixelsOf(shape));
+    tellShape(this.root, shape);
+  }
+
   begin(data) {
-    this.x = unpackBits(fromBase64(data.x));
+    this.x = unpackBits(fromBase64(data.x), pixelsOf(data.shape));
     this.at(".x-name").textContent = data.x_name;
     this.root.dataset.mode = data.mode;
     this.at(".moves").innerHTML = movesOf(data, byKl(data.kl));
@@ -99,8 +107,8 @@ class Codewalk {
     const dark = Number(r + g + b < 384);
     for (const [name, pair] of Object.entries(this.data.colours)) this.root.style.setProperty(`--c-${name}`, pair[dark]);
     const example = this.at(".example canvas");
-    sizeCanvas(example, 56);
-    paintDigit(example, this.x, this.table);
+    sizeCanvas(example, ...fitted(this.data.shape, 56));
+    paintDigit(example, this.x, this.data.shape, this.table);
     this.request();
     this.rest();
   }
@@ -123,8 +131,8 @@ class Codewalk {
       this.log = jointTerms(this.x, z, logits);
       const sum = line.joint(this.log.logPz, this.log.logPxGivenZ);
       this.root.classList.toggle("beyond", sum < line.ends[0]);
-      for (let i = 0; i < PIXELS; i++) logits[i] = Math.max(-REACH, Math.min(REACH, logits[i]));
-      enlargeInto(this.image, logits, this.byLogit, this.sheet);
+      for (let i = 0; i < logits.length; i++) logits[i] = Math.max(-REACH, Math.min(REACH, logits[i]));
+      this.enlarger.into(this.image, logits, this.byLogit);
       this.large.putImageData(this.image, 0, 0);
     }
     this.z = z;
@@ -172,8 +180,8 @@ class Codewalk {
         const z = latentAt(data, placeAt(place, { kind, number: Number(number) }, Number(value)));
         decoder.decode(z).forEach((logit, i) => (chances[i] = sigmoid(logit)));
         const canvas = button.firstElementChild;
-        sizeCanvas(canvas, canvas.parentElement.clientWidth || 40);
-        paintDigit(canvas, chances, table);
+        sizeCanvas(canvas, ...fitted(data.shape, canvas.parentElement.clientWidth || 40));
+        paintDigit(canvas, chances, data.shape, table);
         yield;
       }
     };
@@ -191,7 +199,7 @@ class Codewalk {
     const { data, decoder, profile, x } = this;
     const way = `${data.walk} ${decoder.model}`;
     if (profile.dataset.way === way) return;
-    const logits = new Float64Array(PIXELS);
+    const logits = new Float64Array(decoder.pixels);
     const walk = function* () {
       const terms = [];
       for (let i = 0; i < SAMPLES; i++) {

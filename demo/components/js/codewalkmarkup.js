@@ -1,8 +1,6 @@
 // The elements of the walk through a latent space without a plane, as text. Knows nothing of what fills them.
 import { ALONG, FARTHEST } from "./codewalkplace.js";
 import { PROFILE } from "./codewalkprofile.js";
-import { ENLARGED } from "./enlarge.js";
-import { SIDE } from "./ink.js";
 
 const [X, Z] = ['<i class="x">x</i>', '<i class="z">z</i>'];
 const term = (name, symbol, word) =>
@@ -11,7 +9,7 @@ const op = (sign) => `<div class="op math"><span>${sign}</span><span>${sign}</sp
 
 export const MARKUP = `
 <div class="view">
-  <figure class="digit"><canvas width="${SIDE * ENLARGED}" height="${SIDE * ENLARGED}" role="img" aria-label="The digit decoded at z"></canvas></figure>
+  <figure class="digit"><canvas role="img" aria-label="The digit decoded at z"></canvas></figure>
   <div class="beside">
     <figure class="example"><canvas aria-hidden="true"></canvas><figcaption class="small faint">${X}, pinned: <span class="x-name"></span></figcaption></figure>
     <p class="numbers"><span class="math">‖${Z}‖ = </span><output class="norm-value"></output></p>

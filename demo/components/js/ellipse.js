@@ -98,7 +98,7 @@ class Contest {
     const other = !last || data.x !== last.x || data.model !== last.model;
     this.data = data;
     if (other) {
-      this.x = unpackBits(fromBase64(data.x));
+      this.x = unpackBits(fromBase64(data.x), data.pixels);
       this.past = [];
       this.answers.clear();
       this.previewed = this.fine = null;

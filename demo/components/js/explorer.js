@@ -1,7 +1,7 @@
 // The explorer: the plane of decoded digits, one large digit that follows the hand, and log p(x) = ELBO + KL beneath it, or
 // log p(x,z) = log p(z) + log p(x|z) of a pinned x. Puts the parts together: decodes in the browser, while the numbers of
 // the lattice come from the server. Knows nothing of how weights and lattice were made.
-import { ENLARGED, REACH, enlargeInto } from "./enlarge.js";
+import { REACH, enlarger } from "./enlarge.js";
 import { WHOLE, following, placeOf } from "./explorercamera.js";
 import { codesOf, looksLike, nearestCodes, saidOfCode } from "./explorercodes.js";
 import { followHand } from "./explorerhand.js";
@@ -12,7 +12,7 @@ import { Mosaic } from "./explorermosaic.js";
 import { Nodes } from "./explorernodes.js";
 import { jointTerms, packPin, unpackPin } from "./explorerpin.js";
 import { keep, recall } from "./held.js";
-import { PIXELS, SIDE, inkTable, onThemeChange, putDigit, rgb } from "./ink.js";
+import { inkTable, onThemeChange, pixelsOf, putDigit, rgb, tellShape } from "./ink.js";
 import { inBox, logPrior, sentence, tourPoint, written } from "./latent.js";
 import { sigmoid } from "./logits.js";
 import { fromShelf } from "./shelf.js";
@@ -46,12 +46,24 @@ function create(parentElement) {
   let log = null; // { name, value } for the sentence
   const stops = [];
 
-  // Buffers of the drawing, allocated once.
-  const logits = new Float64Array(PIXELS);
-  const levels = new Uint8Array(PIXELS);
-  const rows = new Float32Array(SIDE * SIDE * ENLARGED);
-  const largeImage = large.createImageData(SIDE * ENLARGED, SIDE * ENLARGED);
-  const smallImage = small.createImageData(SIDE, SIDE);
+  // Buffers of the drawing, allocated once for pictures of one shape.
+  let shape = null;
+  let logits, levels, enlarge, largeImage, smallImage;
+  function useShape(next) {
+    if (String(next) === String(shape)) return;
+    shape = next;
+    decoder = null; // that of the shape before
+    logits = new Float64Array(pixelsOf(shape));
+    levels = new Uint8Array(pixelsOf(shape));
+    enlarge = enlarger(shape);
+    const [rows, columns] = shape;
+    Object.assign(large.canvas, { width: enlarge.width, height: enlarge.height });
+    Object.assign(small.canvas, { width: columns, height: rows });
+    largeImage = large.createImageData(enlarge.width, enlarge.height);
+    smallImage = small.createImageData(columns, rows);
+    tellShape(root, shape);
+    mosaic.useShape(shape);
+  }
   let table = null;
   let byLogit = null;
 
@@ -70,15 +82,15 @@ function create(parentElement) {
     if (ready) decoder.decode(z, logits);
     if (ready && pinned) drawPinned(); // before the logits are bounded for the eye
     if (ready) {
-      for (let i = 0; i < PIXELS; i++) logits[i] = Math.max(-REACH, Math.min(REACH, logits[i]));
-      enlargeInto(largeImage, logits, byLogit, rows);
+      for (let i = 0; i < logits.length; i++) logits[i] = Math.max(-REACH, Math.min(REACH, logits[i]));
+      enlarge.into(largeImage, logits, byLogit);
       large.putImageData(largeImage, 0, 0);
       if (!drawn) performance.mark("explorer:drawn");
       drawn = true;
     }
     const [across, down] = placeOf(view, z);
     marker.style.transform = `translate(${(across * side).toFixed(1)}px, ${(down * side).toFixed(1)}px)`;
-    if (codes) looks = atCode?.z === z ? saidOfCode(atCode.label) : looksLike(codes, z);
+    if (codes) looks = atCode?.z === z ? saidOfCode(atCode.label, data.kinds) : looksLike(codes, z, data.kinds);
     line.write("looks", looks);
     line.write("z-value", `(${written(z[0])}, ${written(z[1])})`);
     line.write("log-p-z", written(logPrior(z)));
@@ -113,8 +125,8 @@ function create(parentElement) {
 
   function putExample(of, bits) {
     node = of;
-    for (let i = 0; i < PIXELS; i++) levels[i] = bits[i] ? 255 : 0;
-    putDigit(smallImage, levels, table, 0, 0, 1);
+    for (let i = 0; i < levels.length; i++) levels[i] = bits[i] ? 255 : 0;
+    putDigit(smallImage, levels, shape, table, 0, 0, 1);
     small.putImageData(smallImage, 0, 0);
   }
 
@@ -133,7 +145,7 @@ function create(parentElement) {
     request();
   }
 
-  const layers = new Layers(root, () => ({ view, side, codes }));
+  const layers = new Layers(root, () => ({ view, side, codes, named: data?.kinds !== "none" }));
 
   function toggle(button, layer) {
     layer.hidden = !layer.hidden;
@@ -338,12 +350,13 @@ function create(parentElement) {
     const renewed = first || next.number !== data.number;
     const changed = first || next.model !== data.model || next.tables !== data.tables;
     data = next;
+    useShape(data.shape);
     if (first) root.classList.toggle("awaiting-line", Boolean(next.tables));
     if (renewed && !hand.busy()) {
       const value = first ? recall(next.slot, next.number, next.base) : next.base;
       z = inBox(value);
       view = following(view, z);
-      const bits = unpackPin(value[2]);
+      const bits = unpackPin(value[2], logits.length);
       pin(bits ? { text: value[2], bits } : null);
     }
     if (renewed && !first) touched();

@@ -1,5 +1,6 @@
 // The codes of the test digits: which lie nearest to z, what they say it looks like, and their picture as a layer.
-// `codes` is { loc, label }: [z1, z2, z1, z2, …] and a class 0 to 9 each. Knows nothing of pages, pointers or models.
+// `codes` is { loc, label }: [z1, z2, z1, z2, …] and a class each; `kinds` says what a class is: one of "digits", "classes"
+// and "none". Knows nothing of pages, pointers or models.
 import { placeOf } from "./explorercamera.js";
 
 export const VOTERS = 15;
@@ -44,28 +45,29 @@ export function vote(labels) {
 }
 
 // What z looks like by the codes around it, "" where none is near.
-export function looksLike(codes, z) {
+export function looksLike(codes, z, kinds = "digits") {
+  if (kinds === "none") return "";
   const found = nearestCodes(codes, z, VOTERS);
   if (!found.length || found[0].distance > NEAR) return "";
-  const names = vote(found.map(({ index }) => codes.label[index])).map(article);
+  const names = vote(found.map(({ index }) => codes.label[index])).map(kinds === "digits" ? article : (name) => `class ${name}`);
   return names.length === 1 ? `looks like ${names[0]}` : `between ${names.join(" and ")}`;
 }
 
-export function saidOfCode(label) {
-  return `code of a test ${label}`;
+export function saidOfCode(label, kinds = "digits") {
+  return { digits: `code of a test ${label}`, classes: `code of one of class ${label}`, none: "code of a test image" }[kinds];
 }
 
 // For each class its codes' indices and the medians of z1 and z2, once for a set of codes.
 export function classesOf({ loc, label }) {
   const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-  return Array.from({ length: 10 }, (_, digit) => {
+  return Array.from({ length: label.reduce((most, one) => Math.max(most, one), -1) + 1 }, (_, digit) => {
     const own = [...label.keys()].filter((i) => label[i] === digit);
     return { digit, own, middle: own.length ? [0, 1].map((k) => median(own.map((i) => loc[2 * i + k]))) : null };
   });
 }
 
 // Draws the codes in view onto a canvas of any size; dots grow with the zoom, up to twice.
-export function drawCodes(canvas, { loc }, classes, view, { dark, ink, paper, ratio }) {
+export function drawCodes(canvas, { loc }, classes, view, { dark, ink, paper, ratio, named = true }) {
   const side = canvas.width;
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, side, side);
@@ -73,7 +75,7 @@ export function drawCodes(canvas, { loc }, classes, view, { dark, ink, paper, ra
   const seen = (x, y) => x > -radius && y > -radius && x < side + radius && y < side + radius;
   const at = (z) => placeOf(view, z).map((share) => share * side);
   for (const { digit, own } of classes) {
-    const colour = COLOURS_OF_CLASSES[digit];
+    const colour = COLOURS_OF_CLASSES[digit % COLOURS_OF_CLASSES.length];
     context.fillStyle = dark ? `color-mix(in srgb, ${colour} 60%, white)` : colour;
     context.beginPath();
     for (const i of own) {
@@ -87,7 +89,7 @@ export function drawCodes(canvas, { loc }, classes, view, { dark, ink, paper, ra
   const look = { font: `600 ${17 * ratio}px sans-serif`, textAlign: "center", textBaseline: "middle", lineJoin: "round" };
   Object.assign(context, look, { strokeStyle: paper, fillStyle: ink, lineWidth: 4 * ratio });
   for (const { digit, middle } of classes) {
-    if (!middle) continue;
+    if (!middle || !named) continue;
     const [x, y] = at(middle);
     context.strokeText(digit, x, y);
     context.fillText(digit, x, y);

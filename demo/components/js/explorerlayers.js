@@ -5,7 +5,8 @@ import { classesOf, drawCodes } from "./explorercodes.js";
 import { sigmas } from "./explorermarkup.js";
 
 export class Layers {
-  // `seen()` tells the view, the side of the plane in CSS pixels and the codes, null for none.
+  // `seen()` tells the view, the side of the plane in CSS pixels and the codes, null for none, and whether their
+  // classes have names.
   constructor(root, seen) {
     const $ = (selector) => root.querySelector(selector);
     Object.assign(this, { root, seen, sigmas: $(".sigmas"), whole: $(".whole"), canvas: $(".codes"), frame: 0 });
@@ -17,7 +18,7 @@ export class Layers {
 
   drawNow() {
     this.frame = 0;
-    const { view, side, codes } = this.seen();
+    const { view, side, codes, named } = this.seen();
     const { viewBox, em, inside } = sigmas(view);
     this.sigmas.setAttribute("viewBox", viewBox);
     this.sigmas.style.setProperty("--em", `${em}px`);
@@ -30,7 +31,7 @@ export class Layers {
     const styles = getComputedStyle(this.root);
     const [ink, paper] = ["--ink", "--paper"].map((name) => styles.getPropertyValue(name));
     if (this.of !== codes) [this.of, this.classes] = [codes, classesOf(codes)];
-    drawCodes(this.canvas, codes, this.classes, view, { dark: this.root.dataset.theme === "dark", ink, paper, ratio });
+    drawCodes(this.canvas, codes, this.classes, view, { named, dark: this.root.dataset.theme === "dark", ink, paper, ratio });
   }
 
   halt() {

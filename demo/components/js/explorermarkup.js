@@ -1,6 +1,4 @@
 // The explorer's elements and the circles of its prior, as text. Knows nothing of what fills them.
-import { ENLARGED } from "./enlarge.js";
-import { SIDE } from "./ink.js";
 import { BOX } from "./latent.js";
 
 const [X, Z] = ['<i class="x">x</i>', '<i class="z">z</i>'];
@@ -23,9 +21,9 @@ export const MARKUP = `
   <div class="beneath small faint"><span class="how"></span><span class="layers" role="group" aria-label="Layers of the plane"><button
     type="button" class="layer digits" aria-pressed="true">Digits</button><button type="button" class="layer dots" aria-pressed="false" hidden>Test codes</button></span></div>
 </div>
-<figure class="digit"><canvas width="${SIDE * ENLARGED}" height="${SIDE * ENLARGED}"></canvas>
+<figure class="digit"><canvas></canvas>
   <figcaption class="small faint">Decoded at ${Z}: grey is the chance of ink</figcaption></figure>
-<figure class="example"><canvas width="${SIDE}" height="${SIDE}"></canvas>
+<figure class="example"><canvas></canvas>
   <figcaption class="small faint">${X}<span class="shown">: ink where its chance is over ½</span><span class="kept">, pinned: it stays while ${Z} moves</span></figcaption>
   <button type="button" class="pin small" aria-pressed="false">Pin this ${X}</button></figure>
 <p class="where numbers"><span><span class="math">${Z} = </span><output class="z-value"></output></span>

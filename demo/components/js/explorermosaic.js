@@ -2,13 +2,14 @@
 // out, a few milliseconds a frame; until they come, the picture of the view before is carried along.
 // Knows nothing of pointers, codes or likelihoods.
 import { WHOLE, carried, pointAt } from "./explorercamera.js";
-import { PIXELS, SIDE, putDigit } from "./ink.js";
+import { pixelsOf, putDigit } from "./ink.js";
 import { fromCentre } from "./latent.js";
 import { sigmoid } from "./logits.js";
 
 const BUDGET = 6.5; // ms a frame of the 8 that a mosaic may take: one tile more may have begun
 const REST = 90; // ms without a new view before tiles are decoded for it
 const WIDE = 3; // a coarse tile covers 3 × 3
+const LEAST = 24; // dots of a tile's side: smaller pictures are drawn with several dots a pixel, to stay sharp
 
 // The tiles in the order of drawing: { row, column, span } of n × n, a coarse round of spans before the fine one.
 export function roundsOf(n, coarse) {
@@ -22,20 +23,33 @@ export function roundsOf(n, coarse) {
 export class Mosaic {
   constructor(canvas, said) {
     Object.assign(this, { canvas, said, context: canvas.getContext("2d"), tile: document.createElement("canvas") });
-    this.tile.width = this.tile.height = SIDE;
     this.ink = this.tile.getContext("2d");
-    this.image = this.ink.createImageData(SIDE, SIDE);
-    this.logits = new Float32Array(PIXELS);
     this.spare = document.createElement("canvas");
     this.view = this.drawn = WHOLE;
     this.rounds = [];
     this.done = this.frame = this.timer = 0;
   }
 
+  // A tile is the square around a picture of this shape.
+  useShape(shape) {
+    this.halt();
+    const longer = Math.max(...shape);
+    this.shape = shape;
+    this.tile.width = this.tile.height = longer;
+    this.image = this.ink.createImageData(longer, longer);
+    this.logits = new Float32Array(pixelsOf(shape));
+    this.dots = Math.ceil(LEAST / longer); // a pixel's side
+    this.side = longer * this.dots;
+    this.rounds = [];
+    this.done = 0;
+    this.decoder = null;
+  }
+
   // Starts anew with a decoder and n × n tiles; n is a multiple of 3.
   begin(decoder, n) {
     Object.assign(this, { decoder, n, drawn: this.view });
-    this.canvas.width = this.canvas.height = n * SIDE;
+    this.canvas.width = this.canvas.height = n * this.side;
+    this.context.imageSmoothingEnabled = this.dots === 1;
     this.canvas.style.transform = "";
     this.decodeAll(false);
   }
@@ -64,7 +78,7 @@ export class Mosaic {
     this.halt();
     this.rounds = roundsOf(this.n, coarse);
     this.done = 0;
-    this.known = new Map(); // row · n + column → ink of 784 pixels, 0 to 255
+    this.known = new Map(); // row · n + column → ink of each pixel, 0 to 255
     this.said(false);
     this.frame = requestAnimationFrame(() => this.go());
   }
@@ -88,10 +102,13 @@ export class Mosaic {
 
   put({ row, column, span }) {
     const middle = (span - 1) / 2;
-    putDigit(this.image, this.inkAt(row + middle, column + middle), this.table, 0, 0, 1);
-    if (span === 1) return this.context.putImageData(this.image, column * SIDE, row * SIDE);
-    this.ink.putImageData(this.image, 0, 0);
-    this.context.drawImage(this.tile, column * SIDE, row * SIDE, span * SIDE, span * SIDE);
+    const { image, shape, side } = this;
+    const [down, across] = shape.map((length) => (image.width - length) >> 1);
+    putDigit(image, this.inkAt(row + middle, column + middle), shape, this.table, across, down, 1);
+    if (span * this.dots === 1) return this.context.putImageData(image, column * side, row * side);
+    this.ink.putImageData(image, 0, 0);
+    this.context.clearRect(column * side, row * side, span * side, span * side);
+    this.context.drawImage(this.tile, column * side, row * side, span * side, span * side);
   }
 
   // Paints what was decoded in other colours.

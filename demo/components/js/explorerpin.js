@@ -1,6 +1,5 @@
-// A pinned x: 784 bits as the 131 characters that a link carries (demo/digits.py packs them alike), and its likelihood
-// under z. Knows nothing of elements, lattices or colours.
-import { PIXELS } from "./ink.js";
+// A pinned x: bits as the characters that a link carries, 131 for 784 (demo/digits.py packs them alike), and its
+// likelihood under z. Knows nothing of elements, lattices or colours.
 import { logBernoulli, logStandardNormal } from "./numerics.js";
 import { fromBase64, packBits, toBase64, unpackBits } from "./wire.js";
 
@@ -8,11 +7,13 @@ export function packPin(bits) {
   return toBase64(packBits(bits)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-// The bits of packPin's text, or null for anything else.
-export function unpackPin(text) {
-  if (typeof text !== "string" || !/^[\w-]{131}$/.test(text)) return null;
-  const bits = unpackBits(fromBase64(`${text.replaceAll("-", "+").replaceAll("_", "/")}=`));
-  return bits.length === PIXELS && packPin(bits) === text ? bits : null;
+// The bits of packPin's text, so many of them, or null for anything else.
+export function unpackPin(text, pixels) {
+  const letters = Math.ceil((4 * Math.ceil(pixels / 8)) / 3);
+  if (typeof text !== "string" || !/^[\w-]*$/.test(text) || text.length !== letters) return null;
+  const padded = text.replaceAll("-", "+").replaceAll("_", "/") + "=".repeat(-letters & 3);
+  const bits = unpackBits(fromBase64(padded), pixels);
+  return packPin(bits) === text ? bits : null;
 }
 
 // The two terms of log p(x,z) = log p(z) + log p(x|z), in nats, from the decoder's logits at z.

@@ -1,5 +1,5 @@
 // A grid of digits of which one is picked: by pointer, touch or arrow keys. Knows nothing of where digits come from.
-import { PIXELS, inkTable, onThemeChange, paintDigit, sizeCanvas } from "./ink.js";
+import { fitted, inkTable, onThemeChange, paintDigit, pixelsOf, sizeCanvas } from "./ink.js";
 import { debounce, fromBase64 } from "./wire.js";
 import { keep, recall } from "./held.js";
 
@@ -56,7 +56,8 @@ class Gallery {
     this.table = inkTable(this.root);
     this.box.setAttribute("aria-label", data.label);
     const images = fromBase64(data.images);
-    this.n = images.length / PIXELS;
+    this.pixels = pixelsOf(data.shape);
+    this.n = images.length / this.pixels;
     this.build();
     if (renewed) {
       this.later.cancel();
@@ -90,16 +91,17 @@ class Gallery {
     const width = this.root.clientWidth;
     if (!width || !this.n) return;
     const { columns, tile } = gridShape(this.n, width);
-    const shape = `${columns} ${tile} ${devicePixelRatio}`;
-    if (shape !== this.shape) {
-      this.shape = shape;
+    const grid = `${columns} ${tile} ${devicePixelRatio}`;
+    if (grid !== this.grid) {
+      this.grid = grid;
       this.columns = columns;
       this.box.style.gridTemplateColumns = `repeat(${columns}, ${tile}px)`;
-      this.box.style.gridAutoRows = `minmax(${tile}px, auto)`;
     }
-    const side = tile - 2 * Math.max(4, Math.round(tile / 14));
-    for (const { canvas } of this.tiles) sizeCanvas(canvas, side);
-    if (this.shown.length) this.paintAll();
+    const margin = 2 * Math.max(4, Math.round(tile / 14));
+    const size = fitted(this.data.shape, tile - margin);
+    this.box.style.gridAutoRows = `minmax(${Math.max(SMALLEST, size[1] + margin)}px, auto)`;
+    for (const { canvas } of this.tiles) sizeCanvas(canvas, ...size);
+    if (this.inked === this.pixels) this.paintAll();
   }
 
   // Ink flows from the digits that were there to the new ones; without movement where the visitor wants none.
@@ -107,7 +109,8 @@ class Gallery {
     cancelAnimationFrame(this.frame);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const from = new Float32Array(images.length);
-    from.set(this.shown.subarray(0, from.length));
+    if (this.inked === this.pixels) from.set(this.shown.subarray(0, from.length)); // not from pictures of another size
+    this.inked = this.pixels;
     this.shown = Float32Array.from(images);
     const changed = from.some((value, i) => value !== images[i]);
     if (still || !changed) return this.paintAll();
@@ -122,8 +125,9 @@ class Gallery {
   }
 
   paintAll() {
+    const { pixels, data } = this;
     this.tiles.forEach(({ canvas }, i) =>
-      paintDigit(canvas, this.shown.subarray(i * PIXELS, (i + 1) * PIXELS), this.table, 1));
+      paintDigit(canvas, this.shown.subarray(i * pixels, (i + 1) * pixels), data.shape, this.table, 1));
   }
 
   mark() {

@@ -1,7 +1,20 @@
-// Paints 28×28 digits as ink on paper in the colours of the theme. Knows nothing of models or of what a digit means.
+// Paints digits as ink on paper in the colours of the theme. Knows nothing of models or of what a digit means.
+// A digit is its pixels row by row; its shape is [rows, columns].
 
-export const SIDE = 28;
-export const PIXELS = SIDE * SIDE;
+export const pixelsOf = ([rows, columns]) => rows * columns;
+
+// [width, height] of a picture of that shape in a square: its longer side is `side`.
+export function fitted(shape, side) {
+  const longer = Math.max(...shape);
+  return [shape[1], shape[0]].map((length) => Math.max(1, Math.round((side * length) / longer)));
+}
+
+// For style sheets: how much of a square a picture of that shape takes, across and down.
+export function tellShape(element, [rows, columns]) {
+  const longer = Math.max(rows, columns);
+  element.style.setProperty("--across", columns / longer);
+  element.style.setProperty("--down", rows / longer);
+}
 
 // A CSS colour (any notation the browser knows) as [r, g, b], each 0 to 255.
 export function rgb(colour) {
@@ -25,13 +38,13 @@ export function inkTable(element) {
   });
 }
 
-// Writes one digit (784 values, probabilities 0 to 1, or bytes 0 to 255 where `scale` is 1) into an ImageData at
-// column x0, row y0, one pixel of the image for one pixel of the digit.
-export function putDigit(image, digit, table, x0 = 0, y0 = 0, scale = 255) {
+// Writes one digit (probabilities 0 to 1, or bytes 0 to 255 where `scale` is 1) into an ImageData at column x0, row y0,
+// one pixel of the image for one pixel of the digit.
+export function putDigit(image, digit, [rows, columns], table, x0 = 0, y0 = 0, scale = 255) {
   const words = new Uint32Array(image.data.buffer);
-  for (let row = 0; row < SIDE; row++) {
+  for (let row = 0; row < rows; row++) {
     let at = (y0 + row) * image.width + x0;
-    for (let i = row * SIDE; i < (row + 1) * SIDE; i++) words[at++] = table[Math.round(digit[i] * scale)];
+    for (let i = row * columns; i < (row + 1) * columns; i++) words[at++] = table[Math.round(digit[i] * scale)];
   }
 }
 
@@ -49,30 +62,32 @@ export function onThemeChange(element, repaint) {
   return () => clearInterval(timer);
 }
 
-// A canvas of `side` CSS pixels with as many dots as the screen has for them. Clears it where the size changed.
-export function sizeCanvas(canvas, side) {
-  const dots = Math.max(1, Math.round(side * (globalThis.devicePixelRatio || 1)));
-  if (canvas.width !== dots || canvas.height !== dots) canvas.width = canvas.height = dots;
-  canvas.style.width = canvas.style.height = `${side}px`;
+// A canvas of so many CSS pixels with as many dots as the screen has for them. Clears it where the size changed.
+export function sizeCanvas(canvas, width, height = width) {
+  const [across, down] = [width, height].map((side) => Math.max(1, Math.round(side * (globalThis.devicePixelRatio || 1))));
+  if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
 }
 
-// Paints one digit over the whole of a square canvas of any size. Where a pixel of the digit is no whole number of
-// dots, it is enlarged sharply first and then shrunk smoothly, so that all pixels look equally large.
-export function paintDigit(canvas, digit, table, scale = 255) {
+// Paints one digit over the whole of a canvas of any size. Where a pixel of the digit is no whole number of dots, it is
+// enlarged sharply first and then shrunk smoothly, so that all pixels look equally large.
+export function paintDigit(canvas, digit, shape, table, scale = 255) {
+  const [rows, columns] = shape;
   const scratch = (paintDigit.scratch ??= [0, 1].map(() => document.createElement("canvas")));
   const [small, large] = scratch;
-  if (small.width !== SIDE) small.width = small.height = SIDE;
-  const image = new ImageData(SIDE, SIDE);
-  putDigit(image, digit, table, 0, 0, scale);
+  if (small.width !== columns || small.height !== rows) Object.assign(small, { width: columns, height: rows });
+  const image = new ImageData(columns, rows);
+  putDigit(image, digit, shape, table, 0, 0, scale);
   small.getContext("2d").putImageData(image, 0, 0);
   let source = small;
-  const whole = canvas.width % SIDE === 0;
+  const whole = canvas.width % columns === 0 && canvas.height % rows === 0;
   if (!whole) {
-    const enlarged = SIDE * Math.ceil(canvas.width / SIDE);
-    if (large.width !== enlarged) large.width = large.height = enlarged;
+    const [width, height] = [columns * Math.ceil(canvas.width / columns), rows * Math.ceil(canvas.height / rows)];
+    if (large.width !== width || large.height !== height) Object.assign(large, { width, height });
     const context = large.getContext("2d");
     context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, enlarged, enlarged);
+    context.drawImage(small, 0, 0, width, height);
     source = large;
   }
   const context = canvas.getContext("2d");

@@ -1,11 +1,10 @@
-// Makes a drawing look as MNIST's digits were made to look: the box of the ink fitted into 20×20 with its shape kept
-// and its edges grey, then moved by whole pixels so that its centre of mass falls on pixel (14, 14) of 28×28.
+// Makes a drawing look as a data set's pictures do. MNIST's digits were made thus: the box of the ink fitted into 20×20
+// with its shape kept and its edges grey, then moved by whole pixels so that its centre of mass falls on pixel (14, 14)
+// of 28×28. Other data have another frame (demo/framing.py): { shape, fit, centre, kept }, rows before columns.
 // Measured on the 10,000 test digits: the longer side is 20 in 9,997 of them, the centre of mass is (14.0, 14.0) ± 0.5.
 // Pure functions of arrays, row by row; grey is 0 (paper) to 1 (ink). Knows nothing of canvases or of the page.
 
-const FIELD = 28;
-const FIT = 20;
-const CENTRE = 14;
+export const MNIST = { shape: [28, 28], fit: [20, 20], centre: [14, 14], kept: false };
 const FAINTEST = 0.1; // what is fainter is the soft rim of a stroke or what an eraser left
 
 // The smallest box that holds all ink, as { x0, y0, x1, y1 } with x1 and y1 just past it, or null for blank paper.
@@ -61,12 +60,12 @@ export function resample(grey, width, box, columns, rows) {
   return out;
 }
 
-// The ink fitted into 20×20, the longer side exactly 20: { grey, columns, rows }, or null for blank paper.
-export function fit20(grey, width, height) {
+// The ink fitted into the frame's box, which one side fills: { grey, columns, rows }, or null for blank paper.
+export function fitInk(grey, width, height, { fit } = MNIST) {
   const box = inkBox(grey, width, height);
   if (!box) return null;
   const [w, h] = [box.x1 - box.x0, box.y1 - box.y0];
-  const scale = FIT / Math.max(w, h);
+  const scale = Math.min(fit[0] / h, fit[1] / w);
   const columns = Math.max(1, Math.round(w * scale));
   const rows = Math.max(1, Math.round(h * scale));
   return { grey: resample(grey, width, box, columns, rows), columns, rows };
@@ -86,26 +85,30 @@ export function centreOfMass(grey, columns, rows) {
   return [x / mass, y / mass];
 }
 
-// A drawing [width × height] as MNIST would hold it: 784 greys. What is moved past the edge is lost, as paper is.
-export function likeMnist(grey, width, height) {
-  const field = new Float32Array(FIELD * FIELD);
-  const fitted = fit20(grey, width, height);
+// A drawing [width × height] as the data would hold it: the greys of a picture. What is moved past the edge is lost, as
+// paper is, unless the frame keeps it.
+export function likeData(grey, width, height, frame = MNIST) {
+  const [high, wide] = frame.shape;
+  const field = new Float32Array(high * wide);
+  const fitted = fitInk(grey, width, height, frame);
   if (!fitted) return field;
   const [x, y] = centreOfMass(fitted.grey, fitted.columns, fitted.rows);
-  const [right, down] = [Math.round(CENTRE - x), Math.round(CENTRE - y)];
+  const within = (shift, room) => (frame.kept ? Math.max(0, Math.min(room, shift)) : shift);
+  const right = within(Math.round(frame.centre[1] - x), wide - fitted.columns);
+  const down = within(Math.round(frame.centre[0] - y), high - fitted.rows);
   for (let row = 0; row < fitted.rows; row++) {
     for (let column = 0; column < fitted.columns; column++) {
       const [to, on] = [column + right, row + down];
-      if (to < 0 || to >= FIELD || on < 0 || on >= FIELD) continue;
-      field[on * FIELD + to] = fitted.grey[row * fitted.columns + column];
+      if (to < 0 || to >= wide || on < 0 || on >= high) continue;
+      field[on * wide + to] = fitted.grey[row * fitted.columns + column];
     }
   }
   return field;
 }
 
-// The whole drawing averaged onto 28×28, where it stands.
-export function asDrawn(grey, width, height) {
-  return resample(grey, width, { x0: 0, y0: 0, x1: width, y1: height }, FIELD, FIELD);
+// The whole drawing averaged onto a picture of the frame's shape, where it stands.
+export function asDrawn(grey, width, height, { shape: [rows, columns] } = MNIST) {
+  return resample(grey, width, { x0: 0, y0: 0, x1: width, y1: height }, columns, rows);
 }
 
 // Binarised at one half: 1 where the ink covers at least half of the pixel.

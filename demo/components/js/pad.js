@@ -1,10 +1,10 @@
 // A pad to draw a digit on, by pointer, touch, pen or arrow keys, with the picture that the model gets from it beside
 // it: grey as MNIST has it, then binarised. Knows nothing of models.
-import { PIXELS, SIDE, inkTable, onThemeChange, paintDigit, sizeCanvas } from "./ink.js";
+import { fitted, inkTable, onThemeChange, paintDigit, sizeCanvas } from "./ink.js";
 import { debounce, fromBase64, packBits, toBase64, unpackBits } from "./wire.js";
-import { asDrawn, likeMnist, threshold } from "./mnistlike.js";
+import { asDrawn, likeData, threshold } from "./mnistlike.js";
 import { pictureIn, readPicture } from "./picture.js";
-import { CELL, Drawing } from "./strokes.js";
+import { Drawing } from "./strokes.js";
 
 const LARGEST = 308; // beside its pictures, and above them
 const LARGEST_NARROW = 360;
@@ -22,12 +22,12 @@ const SCAFFOLD = `
     <button type="button" class="small clear">Clear</button>
     <button type="button" class="small picture" title="or paste one, or drop one on the sheet">Picture…</button>
     <input type="file" accept="image/*" hidden>
-    <label class="small"><input type="checkbox" checked>centre like MNIST</label>
+    <label class="small"><input type="checkbox" checked><span class="like"></span></label>
   </div>
   <p class="fault small" role="alert" hidden></p>
   <div class="beside">
-    <figure><canvas class="grey" role="img" aria-label="the drawing as 28 by 28 grey pixels"></canvas>
-      <figcaption class="small faint">28 × 28, grey</figcaption></figure>
+    <figure><canvas class="grey" role="img"></canvas>
+      <figcaption class="small faint size"></figcaption></figure>
     <figure><canvas class="x" role="img"></canvas>
       <figcaption class="small faint"><i>x</i>, binarised at ½</figcaption></figure>
   </div>
@@ -36,11 +36,11 @@ const SCAFFOLD = `
 // The strokes of a pad that left the page, by slot: they are shown again if the page still wants the x they gave.
 const last = new Map();
 
-// Where a key moves the cell cursor, or null where the key is not ours.
-export function cellMoved(key, [column, row]) {
+// Where a key moves the cell cursor on a picture of that shape, or null where the key is not ours.
+export function cellMoved(key, [column, row], [rows, columns]) {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
-  const within = (i) => Math.max(0, Math.min(SIDE - 1, i));
-  return step ? [within(column + step[0]), within(row + step[1])] : null;
+  const within = (i, count) => Math.max(0, Math.min(count - 1, i));
+  return step ? [within(column + step[0], columns), within(row + step[1], rows)] : null;
 }
 
 class Pad {
@@ -51,8 +51,7 @@ class Pad {
     const at = (selector) => this.root.querySelector(selector);
     this.parts = { sheet: at(".sheet"), canvas: at(".sheet canvas"), hint: at(".hint"), cell: at(".cell"), grey: at(".grey"),
       x: at(".x"), erase: at(".erase"), undo: at(".undo"), clear: at(".clear"), centre: at("[type=checkbox]"), spoken: at(".spoken"),
-      picture: at(".picture"), file: at("[type=file]"), fault: at(".fault") };
-    this.cell = [13, 13];
+      like: at(".like"), size: at(".size"), picture: at(".picture"), file: at("[type=file]"), fault: at(".fault") };
     this.later = debounce(() => this.tell(), AFTER_KEYS_MS);
     this.listen();
     this.watch = new ResizeObserver(() => this.layOut());
@@ -104,7 +103,7 @@ class Pad {
     const { fault } = this.parts;
     fault.hidden = true;
     try {
-      this.drawing.add({ kind: "picture", dots: await readPicture(file) });
+      this.drawing.add({ kind: "picture", dots: await readPicture(file, this.drawing.paper) });
       this.changed();
       this.later.now();
     } catch (error) {
@@ -118,23 +117,40 @@ class Pad {
     const first = this.data === undefined;
     const renewed = first || data.number !== this.data.number;
     this.data = data;
-    if (renewed) this.adopt(first);
+    const sized = String(this.shape) !== String(data.frame.shape);
+    if (sized) this.useShape(data.frame.shape);
+    if (renewed || sized) this.adopt(first || sized);
     this.layOut();
+  }
+
+  // A blank sheet for pictures of this shape, and its words.
+  useShape(shape) {
+    const [rows, columns] = shape;
+    const { like, size, grey, hint } = this.parts;
+    const mnist = rows === 28 && columns === 28;
+    this.shape = shape;
+    this.cell = [(columns - 1) >> 1, (rows - 1) >> 1];
+    this.drawing = this.stroking = undefined;
+    like.textContent = mnist ? "centre like MNIST" : "centre like the data";
+    size.textContent = `${rows} × ${columns}, grey`;
+    grey.setAttribute("aria-label", `the drawing as ${rows} by ${columns} grey pixels`);
+    hint.textContent = mnist ? "draw a digit" : "draw here";
   }
 
   // Shows the page's bits, or the strokes that gave them where they are still known.
   adopt(first) {
     this.later.cancel();
     const { slot, number, base } = this.data;
-    const kept = first ? last.get(slot) : undefined;
+    const before = first ? last.get(slot) : undefined;
+    const kept = String(before?.shape) === String(this.shape) ? before : undefined;
     const same = kept?.number === number;
     if (kept && (same || kept.x === base)) {
-      this.drawing = new Drawing(kept.acts);
+      this.drawing = new Drawing(this.shape, kept.acts);
       this.parts.centre.checked = kept.centred;
     } else if (first || this.x !== base) {
-      const bits = base && unpackBits(fromBase64(base));
+      const bits = base && unpackBits(fromBase64(base), this.shape[0] * this.shape[1]);
       const acts = this.drawing?.acts ?? [];
-      this.drawing = new Drawing([...acts, ...(bits ? [{ kind: "bits", bits }] : acts.length ? [{ kind: "clear" }] : [])]);
+      this.drawing = new Drawing(this.shape, [...acts, ...(bits ? [{ kind: "bits", bits }] : acts.length ? [{ kind: "clear" }] : [])]);
     }
     this.measure();
     this.told = same ? this.x : base;
@@ -147,11 +163,12 @@ class Pad {
     const wide = width >= 470;
     const side = Math.min(wide ? LARGEST : LARGEST_NARROW, wide ? width - 150 : width) - 2;
     this.root.classList.toggle("wide", wide);
-    this.root.style.setProperty("--side", `${side}px`);
-    sizeCanvas(this.parts.canvas, side);
+    const sheet = fitted(this.shape, side);
+    ["--wide", "--high"].forEach((name, i) => this.root.style.setProperty(name, `${sheet[i]}px`));
+    sizeCanvas(this.parts.canvas, ...sheet);
     const small = wide ? 112 : Math.min(112, Math.floor((side - 16) / 2));
-    for (const canvas of [this.parts.grey, this.parts.x]) sizeCanvas(canvas, small);
-    this.side = side;
+    for (const canvas of [this.parts.grey, this.parts.x]) sizeCanvas(canvas, ...fitted(this.shape, small));
+    this.pixel = sheet[0] / this.shape[1];
     this.paint();
   }
 
@@ -161,8 +178,8 @@ class Pad {
     if (drawing.bits) {
       this.grey = Float32Array.from(drawing.bits);
     } else {
-      const size = SIDE * CELL;
-      this.grey = (this.parts.centre.checked ? likeMnist : asDrawn)(drawing.grey(), size, size);
+      const { width, height } = drawing.paper;
+      this.grey = (this.parts.centre.checked ? likeData : asDrawn)(drawing.grey(), width, height, this.data.frame);
     }
     this.bits = threshold(this.grey);
     this.x = this.bits.includes(1) ? toBase64(packBits(this.bits)) : null;
@@ -177,9 +194,9 @@ class Pad {
     g.fillStyle = getComputedStyle(this.root).color;
     g.fillRect(0, 0, canvas.width, canvas.height);
     g.globalCompositeOperation = "source-over";
-    paintDigit(grey, this.grey, this.table);
-    paintDigit(x, this.bits, this.table);
-    x.setAttribute("aria-label", this.x ? `x: ${this.bits.reduce((sum, bit) => sum + bit, 0)} of ${PIXELS} pixels are ink` : "x: blank");
+    paintDigit(grey, this.grey, this.shape, this.table);
+    paintDigit(x, this.bits, this.shape, this.table);
+    x.setAttribute("aria-label", this.x ? `x: ${this.bits.reduce((sum, bit) => sum + bit, 0)} of ${this.bits.length} pixels are ink` : "x: blank");
     hint.hidden = this.x !== null || this.stroking !== undefined;
     this.root.classList.toggle("blank", this.x === null);
     undo.disabled = this.drawing.acts.length === 0;
@@ -196,7 +213,8 @@ class Pad {
 
   point(event) {
     const box = this.parts.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
+    const [rows, columns] = this.shape;
+    return [((event.clientX - box.left) * columns) / box.width, ((event.clientY - box.top) * rows) / box.height];
   }
 
   down(event) {
@@ -236,7 +254,7 @@ class Pad {
     else if (event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key === " " || event.key === "Enter") this.dab();
     else {
-      const to = cellMoved(event.key, this.cell);
+      const to = cellMoved(event.key, this.cell, this.shape);
       if (!to) return;
       if (event.shiftKey) this.dab(this.cell, to);
       this.cell = to;
@@ -257,21 +275,22 @@ class Pad {
 
   speak() {
     const [column, row] = this.cell;
-    const ink = this.drawing.context.getImageData((column + 0.5) * CELL, (row + 0.5) * CELL, 1, 1).data[3] > 127;
+    const { cell } = this.drawing.paper;
+    const ink = this.drawing.context.getImageData((column + 0.5) * cell, (row + 0.5) * cell, 1, 1).data[3] > 127;
     this.parts.spoken.textContent = `row ${row + 1}, column ${column + 1}, ${ink ? "ink" : "paper"}`;
   }
 
   showCell() {
     const { cell, canvas } = this.parts;
     cell.hidden = this.stroking !== undefined || !canvas.matches(":focus-visible");
-    const size = this.side / SIDE;
+    const size = this.pixel;
     Object.assign(cell.style, { height: `${size}px`, width: `${size}px`,
       transform: `translate(${this.cell[0] * size}px, ${this.cell[1] * size}px)` });
   }
 
   tell() {
     const { slot, number } = this.data;
-    last.set(slot, { number, acts: this.drawing.acts, x: this.x, centred: this.parts.centre.checked });
+    last.set(slot, { number, shape: this.shape, acts: this.drawing.acts, x: this.x, centred: this.parts.centre.checked });
     if (this.x === this.told) return;
     this.told = this.x;
     this.send("held", { number, value: this.x });

@@ -1,6 +1,4 @@
 // A picture from elsewhere (a photo of a digit, a screenshot) as ink on the pad's paper. Knows nothing of the page.
-import { SIDE } from "./ink.js";
-import { CELL } from "./strokes.js";
 
 const MOST_BYTES = 20e6;
 const LEAST_CONTRAST = 0.12; // of white minus black, below which there is no ink but noise
@@ -32,14 +30,13 @@ export function inkOf(rgba, width, height) {
   return apart.map((value) => Math.min(1, Math.max(0, 2 * (value / strongest) - 0.5)));
 }
 
-// Ink [width × height] in the middle of the pad's field, as bytes 0 to 255 of each of its dots; what is too large is an
+// Ink [width × height] in the middle of the pad's paper, as bytes 0 to 255 of each of its dots; what is too large is an
 // error of the caller.
-export function onField(ink, width, height) {
-  const side = SIDE * CELL;
-  const field = new Uint8Array(side * side);
-  const [left, top] = [(side - width) >> 1, (side - height) >> 1];
+export function onPaper(ink, width, height, paper) {
+  const field = new Uint8Array(paper.width * paper.height);
+  const [left, top] = [(paper.width - width) >> 1, (paper.height - height) >> 1];
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) field[(top + y) * side + left + x] = Math.round(255 * ink[y * width + x]);
+    for (let x = 0; x < width; x++) field[(top + y) * paper.width + left + x] = Math.round(255 * ink[y * width + x]);
   }
   return field;
 }
@@ -49,8 +46,8 @@ export function pictureIn(transfer) {
   return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? null;
 }
 
-// A file → bytes of the pad's dots. Throws an Error whose message is a sentence for the visitor.
-export async function readPicture(file) {
+// A file → bytes of the dots of the pad's paper, { width, height }. Throws an Error whose message is a sentence for the visitor.
+export async function readPicture(file, paper) {
   if (!file?.type.startsWith("image/")) throw new Error(FAULTS.type);
   if (file.size > MOST_BYTES) throw new Error(FAULTS.size);
   let bitmap;
@@ -59,7 +56,7 @@ export async function readPicture(file) {
   } catch {
     throw new Error(FAULTS.unread);
   }
-  const scale = (SIDE * CELL) / Math.max(bitmap.width, bitmap.height);
+  const scale = Math.min(paper.width / bitmap.width, paper.height / bitmap.height);
   const [width, height] = [bitmap.width, bitmap.height].map((length) => Math.max(1, Math.round(length * scale)));
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
@@ -69,5 +66,5 @@ export async function readPicture(file) {
   bitmap.close();
   const ink = inkOf(context.getImageData(0, 0, width, height).data, width, height);
   if (!ink) throw new Error(FAULTS.blank);
-  return onField(ink, width, height);
+  return onPaper(ink, width, height, paper);
 }

@@ -1,11 +1,11 @@
 // The interpolation rail: two ends to set, one large digit, a strip, a scrubber, log p(z) along the way and, for a plane,
 // a map, all answering at the speed of the hand. Each picture is decoded here from its own z; none is blended.
-import { inkTable, onThemeChange, sizeCanvas } from "./ink.js";
+import { fitted, inkTable, onThemeChange, sizeCanvas } from "./ink.js";
 import { debounce } from "./wire.js";
 import { keep, recall } from "./held.js";
 import { logStandardNormal } from "./numerics.js";
 import { drawChart } from "./railchart.js";
-import { ENDS, Ends, nameOf } from "./railends.js";
+import { ENDS, Ends } from "./railends.js";
 import { Painter } from "./railpaint.js";
 import { eased, fixed, inThousandths, nearestPoint, phaseAt, routeMap, scrubbedBy, stripStops } from "./rail.js";
 import { ROUTES, along } from "./routes.js";
@@ -98,6 +98,7 @@ class Player {
     if (data.heard < this.sent && !other) data = { ...data, stops: this.data.stops, ends: this.data.ends }; // an answer to an older choice
     else this.asked = {};
     this.data = data;
+    this.ends.of(data);
     if (other) {
       this.waiting.forEach((stop) => stop());
       this.decoder = this.tables = null;
@@ -166,9 +167,11 @@ class Player {
     if (!width || !this.data || (width === this.width && !renewed)) return;
     const narrow = width <= NARROW;
     this.side = narrow ? Math.min(252, Math.floor(this.planar ? (width - 16) / 2 : width * 0.5)) : 280;
-    sizeCanvas(this.parts.large, this.side);
+    sizeCanvas(this.parts.large, ...fitted(this.data.shape, this.side));
     this.ends.size(narrow ? 68 : 84);
-    if (width !== this.width) this.layOutStrip(width);
+    const laid = `${width} ${this.data.shape}`;
+    if (laid !== this.laid) this.layOutStrip(width);
+    this.laid = laid;
     this.width = width;
     const { strip, chart, stage } = this.parts;
     [...strip.children].forEach((stop, k) => this.painter.soon(stop.firstChild, this.zAt(this.stops[k])));
@@ -201,12 +204,12 @@ class Player {
       stop.value = this.stops[k];
       stop.setAttribute("aria-label", `go to t = ${fixed(this.stops[k])}`);
       stop.style.width = `${tile}px`;
-      sizeCanvas(stop.firstChild, Math.min(84, tile - 4));
+      sizeCanvas(stop.firstChild, ...fitted(this.data.shape, Math.min(84, tile - 4)));
     });
   }
 
   drawMap() {
-    this.map = routeMap(this.path, this.tables?.dots?.values, this.side, this.data.stops);
+    this.map = routeMap(this.path, this.tables?.dots?.values, this.side, this.data.stops, this.data.classes.length > 1);
     this.parts.map.replaceChildren(this.map.picture);
   }
 
@@ -215,7 +218,7 @@ class Player {
     const table = inkTable(this.root);
     const dark = (table[255] & 255) > (table[0] & 255);
     this.root.style.setProperty("--c-prior", this.data.prior[Number(dark)]);
-    this.painter.begin(this.decoder, table);
+    this.painter.begin(this.decoder, this.data.shape, table);
     this.refresh();
   }
 
@@ -299,7 +302,7 @@ class Player {
   }
 
   say() {
-    const [from, to] = ENDS.map((end) => nameOf(this.data.ends[end][0]));
+    const [from, to] = ENDS.map((end) => this.ends.name(this.data.ends[end][0]));
     this.parts.spoken.textContent = `From ${from} to ${to}, t = ${fixed(this.t, 3)}, log p(z) = ${fixed(logStandardNormal(this.zAt(this.t)))} nats`;
   }
 

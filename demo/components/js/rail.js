@@ -90,8 +90,8 @@ export function drawing(points) {
 }
 
 // The latent plane to one scale, `side` pixels wide: codes as faint dots with the class at its median, the prior's
-// circles, the route and its stops. Returns the picture, mark(z) and toPlane(x, y).
-export function routeMap(route, codes, side, stops = [route[0], route[route.length - 1]]) {
+// circles, the route and its stops; `named`: with the classes' names. Returns the picture, mark(z) and toPlane(x, y).
+export function routeMap(route, codes, side, stops = [route[0], route[route.length - 1]], named = true) {
   const reach = Math.max(3.3, ...route.map(([a, b]) => Math.max(Math.abs(a), Math.abs(b)) + 0.3));
   const scale = side / (2 * reach);
   const put = ([a, b]) => [(a + reach) * scale, (reach - b) * scale];
@@ -108,7 +108,7 @@ export function routeMap(route, codes, side, stops = [route[0], route[route.leng
     const at = sigma * scale * Math.SQRT1_2;
     parts.push(svg("text", { class: "sigma-name halo", x: middle - at, y: middle - at + 4, "text-anchor": "middle" }, `${sigma}σ`));
   }
-  if (codes) {
+  if (codes && named) {
     for (const [a, b, label] of classCentres(codes)) {
       const [x, y] = put([a, b]);
       parts.push(svg("text", { class: "class-name halo", x, y: y + 4.5 }, String(label)));

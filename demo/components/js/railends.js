@@ -1,7 +1,7 @@
 // The two ends of the walk as pictures, and a tray of digits to put there: dragged, clicked, or by the keyboard. Knows
 // nothing of routes, nor of what becomes of a choice.
 import { carry } from "./drag.js";
-import { sizeCanvas } from "./ink.js";
+import { fitted, sizeCanvas } from "./ink.js";
 
 export const ENDS = ["a", "b"];
 const WORDS = { a: "From", b: "To" };
@@ -15,23 +15,27 @@ const PICK = `
   </div>
   <p class="hint small faint"><span></span> <button type="button" class="others small">Other digits</button></p>`;
 
-export function nameOf(kind) {
-  return { prior: "a draw of the prior", drawing: "your drawing" }[kind] ?? `a test digit ${kind}`;
+export const DIGITS = [..."0123456789"];
+
+// A kind of end in words. `prefix` is what a test image of a class is called; of a single class it has no number.
+export function nameOf(kind, classes = DIGITS, prefix = "a test digit") {
+  const test = classes.length > 1 ? `${prefix} ${kind}` : prefix;
+  return { prior: "a draw of the prior", drawing: "your drawing" }[kind] ?? test;
 }
 
 // How many pages a tray has: as many as it holds codes of each class.
-export function pagesOf({ loc }) {
-  return Math.max(1, Math.floor(loc.shape[0] / 10));
+export function pagesOf({ loc }, classes = DIGITS) {
+  return Math.max(1, Math.floor(loc.shape[0] / classes.length));
 }
 
 // What stands in a page of the tray, [{ kind, number, z }]: a code of each class, draws of the prior, then the drawing if
-// there is one. `tables`: loc [10 · pages, d], class after class, and prior [n, d].
-export function candidates(tables, page, drawing) {
+// there is one. `tables`: loc [classes · pages, d], class after class, and prior [n, d].
+export function candidates(tables, page, drawing, classes = DIGITS) {
   const { loc, prior } = tables;
   const d = loc.shape[1];
   const row = ({ values }, i) => Array.from(values.subarray(i * d, (i + 1) * d));
-  const pages = pagesOf(tables);
-  const found = Array.from({ length: 10 }, (_, digit) => ({ kind: String(digit), number: page, z: row(loc, digit * pages + page) }));
+  const pages = pagesOf(tables, classes);
+  const found = classes.map((kind, i) => ({ kind, number: page, z: row(loc, i * pages + page) }));
   for (let i = 0; i < DRAWS; i++) {
     const number = DRAWS * page + i;
     if (number < prior.shape[0]) found.push({ kind: "prior", number, z: row(prior, number) });
@@ -62,7 +66,7 @@ export class Ends {
     this.hint.append(" it goes to the end that is marked.");
     for (const end of ENDS) this.slots[end].addEventListener("click", () => this.mark(end));
     this.others.addEventListener("click", () => {
-      this.page = (this.page + 1) % pagesOf(this.tables);
+      this.page = (this.page + 1) % pagesOf(this.tables, this.classes);
       this.fill();
     });
     this.tray.addEventListener("click", ({ target }) => {
@@ -108,21 +112,31 @@ export class Ends {
     this.tiles.forEach(({ button }, i) => { button.tabIndex = i === to ? 0 : -1; });
   }
 
+  // What the test images are: { shape, classes, prefix }.
+  of({ shape, classes, prefix }) {
+    Object.assign(this, { shape, classes, prefix });
+    for (const { canvas } of this.tiles) sizeCanvas(canvas, ...fitted(shape, TILE - 6));
+  }
+
   // The ends as they are: { a: { kind, number, z }, b: … }.
   show(ends) {
     for (const end of ENDS) {
       const { kind, z } = ends[end];
       const canvas = this.slots[end].querySelector("canvas");
-      this.slots[end].querySelector(".name").textContent = nameOf(kind);
+      this.slots[end].querySelector(".name").textContent = this.name(kind);
       this.painter.soon(canvas, z);
     }
     this.ends = ends;
     this.showChosen();
   }
 
+  name(kind) {
+    return nameOf(kind, this.classes, this.prefix);
+  }
+
   // The pictures of the ends, in CSS pixels.
   size(side) {
-    for (const end of ENDS) sizeCanvas(this.slots[end].querySelector("canvas"), side);
+    for (const end of ENDS) sizeCanvas(this.slots[end].querySelector("canvas"), ...fitted(this.shape, side));
   }
 
   showChosen() {
@@ -136,13 +150,13 @@ export class Ends {
     if (tables === this.tables && String(drawing) === String(this.drawing)) return;
     if (tables !== this.tables) this.page = 0;
     Object.assign(this, { tables, drawing });
-    this.others.hidden = pagesOf(tables) < 2;
+    this.others.hidden = pagesOf(tables, this.classes) < 2;
     this.fill();
   }
 
   // The tiles of the page; a tile that stays keeps its node, and the focus with it.
   fill() {
-    const items = candidates(this.tables, this.page, this.drawing);
+    const items = candidates(this.tables, this.page, this.drawing, this.classes);
     while (this.tiles.length > items.length) {
       const { button, canvas } = this.tiles.pop();
       this.painter.forget(canvas);
@@ -152,13 +166,13 @@ export class Ends {
       const button = this.tray.appendChild(document.createElement("button"));
       Object.assign(button, { type: "button", className: "tile" });
       const canvas = button.appendChild(document.createElement("canvas"));
-      sizeCanvas(canvas, TILE - 6);
+      sizeCanvas(canvas, ...fitted(this.shape, TILE - 6));
       this.tiles.push({ button, canvas });
     }
     this.tiles.forEach((tile, i) => {
       tile.item = items[i];
-      tile.button.setAttribute("aria-label", `${nameOf(items[i].kind)}, number ${items[i].number + 1}`);
-      tile.button.title = nameOf(items[i].kind);
+      tile.button.setAttribute("aria-label", `${this.name(items[i].kind)}, number ${items[i].number + 1}`);
+      tile.button.title = this.name(items[i].kind);
       this.painter.soon(tile.canvas, items[i].z);
     });
     this.rove(Math.min(this.at, items.length - 1));

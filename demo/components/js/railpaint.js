@@ -1,6 +1,6 @@
 // Pictures of latents on canvases: decoded a few milliseconds a frame, painted anew when colours or sizes change. Knows
 // nothing of what a canvas is for.
-import { PIXELS, paintDigit } from "./ink.js";
+import { paintDigit, pixelsOf } from "./ink.js";
 import { sigmoid } from "./logits.js";
 
 const SLICE = 6; // ms a frame
@@ -9,12 +9,12 @@ export class Painter {
   constructor() {
     this.shown = new Map(); // canvas → z
     this.due = new Set();
-    this.levels = new Uint8Array(PIXELS);
   }
 
-  // All pictures anew, with this decoder (null until it is there) and in these colours.
-  begin(decoder, table) {
-    Object.assign(this, { decoder, table });
+  // All pictures anew, with this decoder (null until it is there), of this shape and in these colours.
+  begin(decoder, shape, table) {
+    Object.assign(this, { decoder, shape, table });
+    if (this.levels?.length !== pixelsOf(shape)) this.levels = new Uint8Array(pixelsOf(shape));
     for (const canvas of this.shown.keys()) this.due.add(canvas);
     this.go();
   }
@@ -54,8 +54,8 @@ export class Painter {
   paint(canvas) {
     this.due.delete(canvas);
     const logits = this.decoder.decode(this.shown.get(canvas));
-    for (let i = 0; i < PIXELS; i++) this.levels[i] = Math.round(255 * sigmoid(logits[i]));
-    paintDigit(canvas, this.levels, this.table, 1);
+    for (let i = 0; i < this.levels.length; i++) this.levels[i] = Math.round(255 * sigmoid(logits[i]));
+    paintDigit(canvas, this.levels, this.shape, this.table, 1);
     canvas.dataset.painted = "";
   }
 

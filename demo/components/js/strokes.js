@@ -1,16 +1,24 @@
 // A drawing as a list of acts (strokes, erasures, restored bits, pictures, clearings) replayed onto a canvas of ink: undo is one
-// act less. Coordinates are in pixels of the 28×28 picture. Knows nothing of pointers, buttons or the page.
-import { SIDE } from "./ink.js";
+// act less. Coordinates are in pixels of the picture. Knows nothing of pointers, buttons or the page.
 
-export const CELL = 10; // dots of the ink canvas for one pixel of the picture
-const BRUSH = 2.4; // pixels wide: MNIST's strokes have a median of 2.5 (twice their area over their outline)
-const ERASER = 3.6;
+const LARGE = 280; // dots of the longer side of the ink canvas, about
+const BRUSH = 2.4; // pixels wide of 28: MNIST's strokes have a median of 2.5 (twice their area over their outline)
+const THINNEST = 1.4; // pixels, of which one is inked to a half or more wherever the stroke lies
+const ERASER = 1.5; // brushes
+
+// Of a picture of that shape: [width, height] of the ink canvas in dots, dots a pixel, and the brush in pixels.
+export function paperOf([rows, columns]) {
+  const cell = Math.max(1, Math.round(LARGE / Math.max(rows, columns)));
+  const brush = Math.max(THINNEST, (BRUSH * Math.max(rows, columns)) / 28);
+  return { width: columns * cell, height: rows * cell, cell, brush };
+}
 
 export class Drawing {
-  constructor(acts = []) {
-    this.acts = acts;
+  constructor(shape, acts = []) {
+    Object.assign(this, { shape, acts, paper: paperOf(shape) });
     this.canvas = document.createElement("canvas");
-    this.canvas.width = this.canvas.height = SIDE * CELL;
+    this.canvas.width = this.paper.width;
+    this.canvas.height = this.paper.height;
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.replay();
   }
@@ -42,17 +50,19 @@ export class Drawing {
   // Draws an act from its point number `from` on.
   put(act, from) {
     const g = this.context;
+    const { cell, brush } = this.paper;
+    const columns = this.shape[1];
     if (!act.points) g.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    if (act.kind === "bits") act.bits.forEach((bit, i) => { if (bit) g.fillRect((i % SIDE) * CELL, Math.floor(i / SIDE) * CELL, CELL, CELL); });
+    if (act.kind === "bits") act.bits.forEach((bit, i) => { if (bit) g.fillRect((i % columns) * cell, Math.floor(i / columns) * cell, cell, cell); });
     if (act.kind === "picture") g.putImageData(inkImage(g, act.dots), 0, 0);
     if (!act.points) return;
     g.globalCompositeOperation = act.kind === "erase" ? "destination-out" : "source-over";
-    g.lineWidth = CELL * (act.kind === "erase" ? ERASER : BRUSH);
+    g.lineWidth = cell * brush * (act.kind === "erase" ? ERASER : 1);
     g.lineCap = g.lineJoin = "round";
     g.beginPath();
     const points = act.points.slice(from);
-    points.forEach(([x, y], i) => g[i ? "lineTo" : "moveTo"](x * CELL, y * CELL));
-    if (points.length === 1) g.lineTo(points[0][0] * CELL, points[0][1] * CELL);
+    points.forEach(([x, y], i) => g[i ? "lineTo" : "moveTo"](x * cell, y * cell));
+    if (points.length === 1) g.lineTo(points[0][0] * cell, points[0][1] * cell);
     g.stroke();
     g.globalCompositeOperation = "source-over";
   }
@@ -63,7 +73,7 @@ export class Drawing {
     return last?.kind === "bits" ? last.bits : null;
   }
 
-  // How much ink each dot holds, 0 to 1, [280 × 280].
+  // How much ink each dot holds, 0 to 1, [width × height].
   grey() {
     const { data } = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
     const grey = new Float32Array(data.length / 4);
@@ -73,8 +83,7 @@ export class Drawing {
 }
 
 function inkImage(context, dots) {
-  const side = SIDE * CELL;
-  const image = context.createImageData(side, side);
+  const image = context.createImageData(context.canvas.width, context.canvas.height);
   dots.forEach((dot, i) => (image.data[4 * i + 3] = dot));
   return image;
 }

@@ -15,8 +15,9 @@ export function packBits(bits) {
   return bytes;
 }
 
-export function unpackBits(bytes) {
-  return Uint8Array.from({ length: 8 * bytes.length }, (_, i) => (bytes[i >> 3] >> (7 - (i & 7))) & 1);
+// The first `count` of them.
+export function unpackBits(bytes, count = 8 * bytes.length) {
+  return Uint8Array.from({ length: count }, (_, i) => (bytes[i >> 3] >> (7 - (i & 7))) & 1);
 }
 
 // Calls `action` once the calls have paused for `wait` ms; `.now()` calls it at once if one is due, `.cancel()` forgets it.

@@ -1,5 +1,6 @@
 // The section where a digit is drawn and its evidence bounded: q, the divergence, the ELBO, the importance-weighted bound.
 import { Draws, boundsByDraws, elboMonteCarlo, importanceBound, klToPriorPerDimension } from "../js/numerics.js";
+import { MNIST } from "../js/mnistlike.js";
 import pad from "../js/pad.js";
 import { elboSteps } from "../js/quadrature.js";
 import { Random } from "../js/random.js";
@@ -60,7 +61,7 @@ export async function bound(section, context) {
     const { values } = state;
     const x = await context.subject();
     if (!alive()) return;
-    show({}, padOfBits(x));
+    show({ frame: MNIST }, padOfBits(x));
     take.hidden = values.bits === "";
     caption.textContent = values.bits === "" ? "On the pad: the sample you picked above. Clear it and draw your own." : "Draw on, erase, undo: the numbers follow every stroke.";
     decoded.figure.hidden = chart.hidden = x === null;

@@ -24,6 +24,8 @@ export function priorDraw(latentDim, seed) {
   return new Random([seed, 0]).normals(latentDim);
 }
 
+export const SHAPE = [28, 28]; // rows and columns of every picture here
+
 export const greys = (logits) => Uint8Array.from(logits, (logit) => Math.round(255 * sigmoid(logit)));
 export const inks = (x) => Uint8Array.from(x, (bit) => 255 * bit);
 

@@ -4,7 +4,7 @@ import { logBernoulli, logStandardNormal } from "../js/numerics.js";
 import { svg } from "../js/rail.js";
 import { button, make, number, segmented } from "./controls.js";
 import { X, joint, vector } from "./equations.js";
-import { base64, greys, inks } from "./imagine.js";
+import { SHAPE, base64, greys, inks } from "./imagine.js";
 import { mount } from "./mount.js";
 import { picture } from "./picture.js";
 
@@ -48,7 +48,7 @@ export async function sample(section, context) {
     const picked = Math.min(state.values.picked, drawn.length - 1);
     const images = new Uint8Array(784 * drawn.length);
     drawn.forEach(({ logits, x }, i) => images.set(state.values.shown === "mean" ? greys(logits) : inks(x), 784 * i));
-    show({ images: base64(images), label: "Samples", noun: "sample", captions: null }, picked);
+    show({ shape: SHAPE, images: base64(images), label: "Samples", noun: "sample", captions: null }, picked);
     const { z, logits, x } = drawn[picked];
     mean.paint(greys(logits));
     bits.paint(inks(x));

@@ -1,12 +1,12 @@
 // The section that walks past some latents: two ends, digits on the way, a route between them.
-import { nameOf, pagesOf } from "../js/railends.js";
+import { DIGITS, nameOf, pagesOf } from "../js/railends.js";
 import player from "../js/player.js";
 import { button, make, segmented, select } from "./controls.js";
-import { priorDraw } from "./imagine.js";
+import { SHAPE, priorDraw } from "./imagine.js";
 import { mount } from "./mount.js";
 
 const FRAMES = 60;
-const KINDS = [..."0123456789", "prior", "drawing"].map((kind) => [kind, nameOf(kind)]);
+const KINDS = [...DIGITS, "prior", "drawing"].map((kind) => [kind, nameOf(kind)]);
 const WAYS = [["", "no other"], ["5", "a 5"], ["27", "a 2 and a 7"], ["1246", "1, 2, 4 and 6"]];
 
 export async function walk(section, context) {
@@ -66,7 +66,7 @@ export async function walk(section, context) {
     const about = JSON.stringify([id, kinds, route, drawn ? [bits, context.key] : null]);
     const renewed = about !== before;
     before = about;
-    show({ model: id, stops: stops.map((z) => Array.from(z)), route, frames: Math.max(4, Math.round(FRAMES / (stops.length - 1))),
+    show({ model: id, shape: SHAPE, classes: DIGITS, prefix: "a test digit", stops: stops.map((z) => Array.from(z)), route, frames: Math.max(4, Math.round(FRAMES / (stops.length - 1))),
       closed: closed === "yes", ends: { a: [a, a_n], b: [b, b_n] }, tray: models.row(id).tray, drawing, heard,
       prior: context.listing.colours.prior }, state.values.t, renewed);
     section.querySelector(".caption").textContent = `Scrub, play, or click a picture. Each is one decoding, none is blended from its neighbours. ${
