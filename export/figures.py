@@ -85,9 +85,26 @@ def _page(found: Mapping[str, Any]) -> list[str]:
     return _table(("What", "measured", "limit"), rows, words=1)
 
 
+def _training(found: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for at in found["lines"]:
+        row = [f"{at['minutes']:.2g}", at["name"], f"{at['images_a_second']:,}", str(at["epochs"]), f"{at['best']:.2f}"]
+        if at["name"] == "ours":
+            rows.append([*row, DASH, DASH, DASH])
+            continue
+        ours, times = at["ours_seconds"], at["times"]
+        row += [f"{at['seconds_to_best']:.0f}", "never" if ours is None else f"{ours:.0f}"]
+        rows.append([*row, DASH if times is None else f"{times:.1f}"])
+    limit = found["limits"]["times"]
+    head = ("Minutes", "trainer", "images a second", "epochs", "best −log p(x) ≤", "after, s", "ours after, s")
+    lines = _table((*head, f"times as fast (≥ {limit})"), rows)
+    return [*lines, "", *(f"Ours: `{command}`." for command in found["ours"])]
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "load": _load,
     "soak": _soak,
     "fuzz": _fuzz,
     "page": _page,
+    "training": _training,
 }
