@@ -101,10 +101,26 @@ def _training(found: Mapping[str, Any]) -> list[str]:
     return [*lines, "", *(f"Ours: `{command}`." for command in found["ours"])]
 
 
+def _decoder(found: Mapping[str, Any]) -> list[str]:
+    limits, largest = found["limits"], max(at["batch"] for at in found["rows"])
+    names = tuple(found["rows"][0]["times"])
+    rows = []
+    for at in found["rows"]:
+        times = [f"{at['times'][name]:.1f}" for name in names]
+        if at["batch"] == 1:
+            times[names.index("torch eager")] += f" (≥ {limits['times']})"
+        share = f"{at['share']:.0%}" + (f" (≥ {limits['share']:.0%})" if at["batch"] == largest else "")
+        rows.append([f"`{at['model']}`", str(at["batch"]), f"{at['us_a_picture']:.1f}", *times, share])
+    head = ("Model", "batch", "onnxruntime, µs a picture", *(f"{name}, times that" for name in names))
+    peak = f"The peak: {found['peak']['gflops']} Gflop/s, a product of 1024 × 1024 by {found['peak']['by']}."
+    return [*_table((*head, "share of the peak"), rows, words=1), "", peak]
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "load": _load,
     "soak": _soak,
     "fuzz": _fuzz,
     "page": _page,
     "training": _training,
+    "decoder": _decoder,
 }

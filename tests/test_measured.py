@@ -190,6 +190,21 @@ def test_training_is_told_beside_what_others_would_pick(folder: Path) -> None:
     assert "Ours: `python -m vae.train --out RUN`." in block.splitlines()
 
 
+def test_decoders_are_told_beside_the_machines_peak(folder: Path) -> None:
+    at = {"model": "z2", "us_a_picture": 93.44, "times": {"torch eager": 2.44, "NumPy": 3.0}, "share": 0.123}
+    rows = [at | {"batch": 1}, at | {"batch": 64}, at | {"batch": 1024, "share": 0.711}]
+    record.save("decoder", "c", WHERE, limits={"times": 2, "share": 0.6}, peak={"gflops": 156, "by": "X"}, rows=rows)
+    block = figures.block(folder, "decoder")
+    head, *found = cells(block)
+    assert head[3:] == ["torch eager, times that", "NumPy, times that", "share of the peak"]
+    assert found == [
+        ["`z2`", "1", "93.4", "2.4 (≥ 2)", "3.0", "12%"],
+        ["`z2`", "64", "93.4", "2.4", "3.0", "12%"],
+        ["`z2`", "1024", "93.4", "2.4", "3.0", "71% (≥ 60%)"],
+    ]
+    assert "The peak: 156 Gflop/s, a product of 1024 × 1024 by X." in block.splitlines()
+
+
 @pytest.mark.parametrize("name", figures.TABLES)
 def test_what_was_not_measured_is_said_and_what_is_broken_is_one_clear_line(tmp_path: Path, name: str) -> None:
     assert figures.block(tmp_path, name) == "Not measured yet."
