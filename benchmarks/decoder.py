@@ -2,7 +2,8 @@
 torch.compile and plain NumPy, all on one thread in one run, at batch 1, 64 and 1024; it wants a quiet machine.
 
 Each is also given as a share of what this machine's fastest float32 matrix product reaches, counted as two
-operations a multiplication of the layers (activations are not counted).
+operations a multiplication of the layers (activations are not counted). Every time is the least of its rounds, which
+other programs disturb least. A run over all models is kept in benchmarks/figures/ for the README.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy reads it
 
@@ -22,12 +24,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from benchmarks import record
 from demo import pretrained
 from export import back, initialisers
 from export.initialisers import Tensors
 from export.reference import shuffle
 
 Float32 = NDArray[np.float32]
+COMMAND = "python -m benchmarks.decoder"
+LIMITS = {"times": 2, "share": 0.6}  # torch eager's time at batch 1, and the peak's share at the largest batch
 BATCHES = (1, 64, 1024)
 SECONDS = 0.6  # at least, for each contestant and round
 ROUNDS = 5
@@ -43,11 +48,11 @@ def once(call: Callable[[], object]) -> float:
 
 
 def side_by_side(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds a call of each, in turns, so that a slow moment of the machine meets all of them."""
+    """Least seconds a call of each, in turns, so that a slow stretch of the machine meets all of them."""
     for call in calls.values():
         call()
     rounds = [{name: once(call) for name, call in calls.items()} for _ in range(ROUNDS)]
-    return {name: float(np.median([r[name] for r in rounds])) for name in calls}
+    return {name: min(r[name] for r in rounds) for name in calls}
 
 
 def in_numpy(tensors: Tensors) -> Callable[[Float32], Float32]:
@@ -119,14 +124,14 @@ def peak() -> tuple[float, str]:
     return rates[best], best
 
 
-def compare(folder: Path, batches: tuple[int, ...], top: float) -> None:
-    """Prints one model's table; every contestant's logits are first held against onnxruntime's."""
+def compare(folder: Path, batches: tuple[int, ...], top: float) -> list[dict[str, Any]]:
+    """Prints one model's table and returns it; every contestant's logits are first held against onnxruntime's."""
     exported = pretrained.load(folder)
     model, _ = back.networks(folder, exported)
     tensors = initialisers.read((folder / pretrained.DECODER).read_bytes())
     plain = in_numpy(tensors)
     compiled = torch.compile(model.decoder)
-    work = operations(tensors)
+    work, rows = operations(tensors), list[dict[str, Any]]()
     print(f"{exported.model_id}: {work / 1e6:.2f} million operations a picture")
     for batch in batches:
         z = np.random.default_rng(batch).standard_normal((batch, exported.latent_dim)).astype(np.float32)
@@ -145,22 +150,34 @@ def compare(folder: Path, batches: tuple[int, ...], top: float) -> None:
                     raise SystemExit(f"{name} is off by {off:.1e} in the logits")
             seconds = side_by_side(calls)
         ours = seconds["onnxruntime"]
+        rows.append(
+            {
+                "model": exported.model_id,
+                "batch": batch,
+                "us_a_picture": round(ours / batch * 1e6, 2),
+                "times": {name: round(taken / ours, 2) for name, taken in seconds.items() if name != "onnxruntime"},
+                "share": round(work * batch / ours / top, 3),
+            }
+        )
         for name, taken in seconds.items():
             ratio = f"{taken / ours:5.2f} times ours" if name != "onnxruntime" else " " * 16
             share = work * batch / taken / top
             each = f"{taken / batch * 1e3:8.4f} ms a picture"
-            print(f"  batch {batch:5d}  {name:14} {each}  {ratio}  {share:5.0%} of the peak")
+            print(f"  batch {batch:5d}  {name:14} {each}  {ratio}  {share:5.0%} of the peak", flush=True)
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.decoder", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog=COMMAND, description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", default=list(pretrained.available()), help="ids (default: all)")
     arguments = parser.parse_args()
+    where = record.setting()
     torch.set_num_threads(1)
     top, by = peak()
     print(f"float32 matrix product of 1024 × 1024, one thread: {top / 1e9:.0f} Gflop/s by {by}, the peak below")
-    for model_id in arguments.models:
-        compare(pretrained.ASSETS / model_id, BATCHES, top)
+    rows = [row for model_id in arguments.models for row in compare(pretrained.ASSETS / model_id, BATCHES, top)]
+    if arguments == parser.parse_args([]):
+        record.save("decoder", COMMAND, where, limits=LIMITS, peak={"gflops": round(top / 1e9), "by": by}, rows=rows)
 
 
 if __name__ == "__main__":

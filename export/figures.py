@@ -85,9 +85,42 @@ def _page(found: Mapping[str, Any]) -> list[str]:
     return _table(("What", "measured", "limit"), rows, words=1)
 
 
+def _training(found: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for at in found["lines"]:
+        row = [f"{at['minutes']:.2g}", at["name"], f"{at['images_a_second']:,}", str(at["epochs"]), f"{at['best']:.2f}"]
+        if at["name"] == "ours":
+            rows.append([*row, DASH, DASH, DASH])
+            continue
+        ours, times = at["ours_seconds"], at["times"]
+        row += [f"{at['seconds_to_best']:.0f}", "never" if ours is None else f"{ours:.0f}"]
+        rows.append([*row, DASH if times is None else f"{times:.1f}"])
+    limit = found["limits"]["times"]
+    head = ("Minutes", "trainer", "images a second", "epochs", "best −log p(x) ≤", "after, s", "ours after, s")
+    lines = _table((*head, f"times as fast (≥ {limit})"), rows)
+    return [*lines, "", *(f"Ours: `{command}`." for command in found["ours"])]
+
+
+def _decoder(found: Mapping[str, Any]) -> list[str]:
+    limits, largest = found["limits"], max(at["batch"] for at in found["rows"])
+    names = tuple(found["rows"][0]["times"])
+    rows = []
+    for at in found["rows"]:
+        times = [f"{at['times'][name]:.1f}" for name in names]
+        if at["batch"] == 1:
+            times[names.index("torch eager")] += f" (≥ {limits['times']})"
+        share = f"{at['share']:.0%}" + (f" (≥ {limits['share']:.0%})" if at["batch"] == largest else "")
+        rows.append([f"`{at['model']}`", str(at["batch"]), f"{at['us_a_picture']:.1f}", *times, share])
+    head = ("Model", "batch", "onnxruntime, µs a picture", *(f"{name}, times that" for name in names))
+    peak = f"The peak: {found['peak']['gflops']} Gflop/s, a product of 1024 × 1024 by {found['peak']['by']}."
+    return [*_table((*head, "share of the peak"), rows, words=1), "", peak]
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "load": _load,
     "soak": _soak,
     "fuzz": _fuzz,
     "page": _page,
+    "training": _training,
+    "decoder": _decoder,
 }

@@ -171,10 +171,52 @@ def test_figures_of_the_page_keep_the_decimals_that_say_something(folder: Path) 
     ]  # fmt: skip
 
 
+def test_training_is_told_beside_what_others_would_pick(folder: Path) -> None:
+    at = {"minutes": 2.0, "images_a_second": 20_088, "epochs": 44, "seconds": 120.9, "nll": 95.0, "best": 94.92}
+    lines = [
+        at | {"name": "example", "seconds_to_best": 118.2, "ours_seconds": 35.6, "times": 3.32},
+        at | {"name": "pythae", "seconds_to_best": 120.9, "ours_seconds": None, "times": None},
+        at | {"name": "ours", "minutes": 2 / 3},
+    ]
+    record.save("training", "c", WHERE, limits={"times": 3}, ours=["python -m vae.train --out RUN"], lines=lines)
+    block = figures.block(folder, "training")
+    head, *rows = cells(block)
+    assert head[-1] == "times as fast (≥ 3)"
+    assert rows == [
+        ["2", "example", "20,088", "44", "94.92", "118", "36", "3.3"],
+        ["2", "pythae", "20,088", "44", "94.92", "121", "never", "–"],
+        ["0.67", "ours", "20,088", "44", "94.92", "–", "–", "–"],
+    ]
+    assert "Ours: `python -m vae.train --out RUN`." in block.splitlines()
+
+
+def test_decoders_are_told_beside_the_machines_peak(folder: Path) -> None:
+    at = {"model": "z2", "us_a_picture": 93.44, "times": {"torch eager": 2.44, "NumPy": 3.0}, "share": 0.123}
+    rows = [at | {"batch": 1}, at | {"batch": 64}, at | {"batch": 1024, "share": 0.711}]
+    record.save("decoder", "c", WHERE, limits={"times": 2, "share": 0.6}, peak={"gflops": 156, "by": "X"}, rows=rows)
+    block = figures.block(folder, "decoder")
+    head, *found = cells(block)
+    assert head[3:] == ["torch eager, times that", "NumPy, times that", "share of the peak"]
+    assert found == [
+        ["`z2`", "1", "93.4", "2.4 (≥ 2)", "3.0", "12%"],
+        ["`z2`", "64", "93.4", "2.4", "3.0", "12%"],
+        ["`z2`", "1024", "93.4", "2.4", "3.0", "71% (≥ 60%)"],
+    ]
+    assert "The peak: 156 Gflop/s, a product of 1024 × 1024 by X." in block.splitlines()
+
+
 @pytest.mark.parametrize("name", figures.TABLES)
 def test_what_was_not_measured_is_said_and_what_is_broken_is_one_clear_line(tmp_path: Path, name: str) -> None:
     assert figures.block(tmp_path, name) == "Not measured yet."
-    ruined = {"levels": [3], "cases": [], "figures": 7, "last_mb": 1, "first_mb": 0, "limits": {"growth": 1}}
+    ruined = {
+        "levels": [3],
+        "cases": [],
+        "figures": 7,
+        "last_mb": 1,
+        "first_mb": 0,
+        "limits": {"growth": 1},
+        "lines": [1],
+    }
     for content in ("{", "[]", "7", "{}", json.dumps(WHERE), json.dumps(WHERE | ruined), "\xff"):
         (tmp_path / f"{name}.json").write_bytes(content.encode("latin-1"))
         with pytest.raises(ExportError, match=r"measure it again$"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
@@ -33,8 +34,16 @@ class Split:
 
 
 def binarise(grey: Tensor, generator: torch.Generator) -> Tensor:
-    """x_i ~ Bernoulli(grey_i / 255), drawn afresh at every call. uint8 [N, pixels] → float32 [N, pixels] in {0, 1}."""
-    return (torch.rand(grey.shape, generator=generator) * 255 < grey).float()
+    """x_i ~ Bernoulli(grey_i / 255), drawn afresh at every call. uint8 [N, pixels] → float32 [N, pixels] in {0, 1}.
+
+    A byte b that is uniform on 0 … 254 has P(b < grey) = grey / 255 exactly, and eight come with one random number:
+    bytes of 255 are drawn again. NumPy looks for them, as torch takes ten times as long.
+    """
+    words = torch.empty(math.ceil(grey.numel() / 8), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    drawn = words.view(torch.uint8)[: grey.numel()]
+    again = torch.from_numpy(np.flatnonzero(drawn.numpy() == 255))
+    drawn[again] = torch.randint(255, (len(again),), generator=generator, dtype=torch.uint8)
+    return (drawn.view(grey.shape) < grey).view(torch.uint8).float()
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:

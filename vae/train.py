@@ -188,7 +188,7 @@ class Trainer:
         mean = Mean()
         self.distances = []
         for i, index in enumerate(order.split(self.config.batch_size)):
-            x = binarise(self.split.train[index], generator)
+            x = binarise(self.split.train.index_select(0, index), generator)  # 20 times as fast as []
             step = self.epoch * self.steps_per_epoch + i
             mean.add(found := self.take_step(step, x, *self.noise(len(x), generator, step)))
             if i % 20 == 0:

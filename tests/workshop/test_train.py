@@ -221,6 +221,20 @@ def test_binarise_draws_each_pixel_with_its_grey() -> None:
     assert (abs(x.mean(0) - p) <= 5 * (p * (1 - p) / 4000).sqrt()).all()
 
 
+def test_binarised_pixels_are_exactly_as_likely_as_they_are_grey() -> None:
+    """Not g/256, and no value of the byte is favoured: the sum of z² over the greys is that of independent normals."""
+    grey, generator = torch.arange(256, dtype=torch.uint8).expand(2000, 256), epoch_generator(0, 0)
+    n, seen = 40 * len(grey), torch.zeros(256)
+    for _ in range(40):
+        seen += binarise(grey, generator).sum(0)
+    assert (seen[0], seen[255]) == (0, n)
+    p = torch.arange(1, 255) / 255
+    z = (seen[1:255] - n * p) / (n * p * (1 - p)).sqrt()
+    assert abs((z**2).sum().item() - 254) < 5 * math.sqrt(2 * 254)
+    wrong = (seen[1:255] - n * p * 255 / 256) / (n * p * (1 - p)).sqrt()
+    assert (wrong**2).sum().item() > 2 * 254, "or this would not tell grey / 255 from grey / 256"
+
+
 def test_each_epoch_has_its_own_random_numbers() -> None:
     draws = {(s, e): torch.rand(4, generator=epoch_generator(s, e)) for s in (0, 1) for e in (0, 1, 2**31)}
     assert len({tuple(draw.tolist()) for draw in draws.values()}) == 6
