@@ -68,6 +68,11 @@ def real(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+# Of what a page draws, one for all pages. The first is one for whose x q stands close beside the posterior of the 2-D
+# model, so that a visitor's first gap is in sight: of five digits q misses the posterior of one by far.
+SEED = Field("seed", 12, whole(0, 999_999))
+
+
 def bits(sizes: Collection[int]) -> Callable[[str], str]:
     """Reads a drawing of any of these numbers of pixels, as digits.pack writes it; empty for none."""
     lengths = sorted({digits.letters(pixels) for pixels in sizes})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 from streamlit.testing.v1 import AppTest
 
-from demo import digits, pretrained
+from demo import address, digits, pretrained
 from demo.components.ellipse import Exact, Ground, Rival, chosen, ellipse
 from tests.site import brute_force, checked, decoded, numbers, open_page, plain_elbo
 
@@ -55,6 +55,15 @@ def number(text: str) -> float:
 
 def spec(app: AppTest, index: int = 0) -> dict:
     return json.loads(app.get("plotly_chart")[index].proto.spec)
+
+
+def test_the_first_x_shows_a_gap_that_is_in_sight() -> None:
+    """A nat at least, to be seen, and q close enough to the posterior that both fit one map."""
+    vae, x, loc, scale = sample(PLANAR, address.SEED.default)
+    reconstruction, kl = plain_elbo(vae, x, loc, np.log(scale))
+    assert 1 < brute_force(vae, x, loc) - (reconstruction - kl) < 8
+    shown = metrics(open_page("evidence"))
+    assert 1 < number(shown["gap, nats"]) < 8
 
 
 def test_the_evidence_page_shows_what_brute_force_finds() -> None:

@@ -18,7 +18,7 @@ from demo.receipts import subject
 REACH = 7.0  # of the sliders; codes of test digits lie within
 FIELDS = (
     address.Field("x", "sample", address.one_of(("sample", "drawing", "test"))),
-    address.Field("seed", 1, address.whole(0, 999_999)),
+    address.SEED,
     address.Field("digit", 0, address.whole(0, 9999)),
     drawn.field(),
     address.Field("at1", None, address.real(-REACH, REACH), "{:.2f}".format),  # None: q's mean, wherever it is

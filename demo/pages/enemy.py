@@ -41,7 +41,7 @@ FIELDS = (
     address.Field("a2", (-2.0, 0.5), read_interval, write_interval),
     address.Field("cells", 40, address.whole(2, 200)),
     address.Field("draws", 2000, address.whole(100, 20_000)),
-    address.Field("seed", 1, address.whole(0, 999_999)),
+    address.SEED,
     address.Field("contrast", 1.0, address.real(0, 4), "{:.1f}".format),
     ledger.FIELD,
 )

@@ -25,7 +25,7 @@ FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
     address.Field("lens", "identity", address.one_of(tuple(LENSES))),
     address.Field("x", "sample", address.one_of(tuple(SOURCES))),
-    address.Field("seed", 1, address.whole(0, 999_999)),
+    address.SEED,
     address.Field("digit", 0, address.whole(0, 9999)),
     drawn.field(),
     ledger.FIELD,

@@ -16,7 +16,7 @@ models = layout.models()
 SHOWN = 10  # digits in a row
 FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
-    address.Field("seed", 1, address.whole(0, 999_999)),
+    address.SEED,
     ledger.FIELD,
 )
 NAMES = {

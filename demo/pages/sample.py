@@ -14,7 +14,7 @@ FIELDS = (
     address.Field("model", models[0], address.one_of(models)),
     address.Field("n", 25, address.whole(1, 100)),
     address.Field("shown", "mean", address.one_of(tuple(SHOWN))),
-    address.Field("seed", 1, address.whole(0, 999_999)),
+    address.SEED,
     address.Field("picked", 0, address.whole(0, 99)),
     ledger.FIELD,
 )
