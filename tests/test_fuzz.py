@@ -299,7 +299,7 @@ def test_an_element_believes_what_is_sound_and_nothing_else(name: str, mounted: 
         send(value)
 
 
-kinds = st.sampled_from([*player.KINDS, "prior ", "10", MARK]) | jsons
+kinds = st.sampled_from([*player.DIGITS, *player.OTHERS, "prior ", "10", MARK]) | jsons
 choices = st.dictionaries(
     st.sampled_from(["a", "b", "c"]), st.tuples(kinds, st.integers(-1, 10_000) | scalars).map(list) | jsons, max_size=3
 )
@@ -321,7 +321,9 @@ def test_ends_are_heard_where_they_are_some_and_never_else(mounted: dict[str, di
         mounted["sent"]["on_chosen_change"]()
         for heard in ends_heard:
             assert set(heard) <= {"a", "b"}
-            assert all(kind in player.KINDS and 0 <= n <= player.MOST_NUMBER for kind, n in heard.values())
+            assert all(
+                kind in (*player.DIGITS, *player.OTHERS) and 0 <= n <= player.MOST_NUMBER for kind, n in heard.values()
+            )
 
     check()
     for deep in DEEP:
