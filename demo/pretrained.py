@@ -26,7 +26,7 @@ ENCODER, DECODER, WEIGHTS = "encoder.onnx", "decoder.onnx", "decoder.bin"
 CODES, HISTORY, MANIFEST = "codes.npz", "history.json", "manifest.json"
 ATLAS, SCORES = "atlas.npz", "scores.npz"  # not every model has them
 REQUIRED = (ENCODER, DECODER, WEIGHTS, CODES, HISTORY)
-CHUNK = 128  # rows in one call of onnxruntime: its buffers stay small whatever the batch, and more rows are no faster
+CHUNK = 32  # rows in one call of onnxruntime, whose buffers then hold 3 MB at z32 (128 rows: 18 MB) at no loss of speed
 
 _KEYS: dict[str, type] = {
     **dict.fromkeys(("format", "latent_dim", "pixels"), int),
