@@ -1,8 +1,8 @@
 # The site alone: no torch, no training data, no network at run time. Build: docker build -t biggest-enemy .
 FROM python:3.13-slim
 
-# One heap for all threads, and what is free goes back (demo/memory.py sets the same where these are not).
-ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=16777216 MALLOC_TRIM_THRESHOLD_=33554432
+# One heap for all threads, and what is free goes back (demo/memory.py does what it can where these are not).
+ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=16777216 MALLOC_TRIM_THRESHOLD_=2097152
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /site
 COPY requirements.txt .

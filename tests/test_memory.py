@@ -149,6 +149,44 @@ def test_what_lies_between_blocks_in_use_goes_back() -> None:
     assert said == "True"
 
 
+# A thread that was there before the site, and so has a heap of its own, takes 20 MB in blocks of 100 kB and frees them.
+AT_THE_END = """
+import ctypes, os, sys, threading
+from pathlib import Path
+from demo import memory
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+def hold():
+    first = bytearray(1000)
+    there.set()
+    go.wait()
+    blocks = [bytearray(b"x" * 100_000) for _ in range(200)]
+    full = resident()
+    del blocks
+    freed.append(full - resident())
+there, go, freed = threading.Event(), threading.Event(), []
+thread = threading.Thread(target=hold)
+thread.start()
+there.wait()
+memory.share_one_heap()
+if sys.argv[1] == "32 MB may stay":
+    assert ctypes.CDLL(None).mallopt(memory._TRIM_THRESHOLD, 32 << 20)
+go.set()
+thread.join()
+print(freed[0])
+"""
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc has several heaps")
+def test_the_end_of_a_heap_that_was_there_before_goes_back() -> None:
+    def freed(how: str) -> float:
+        command = [sys.executable, "-c", AT_THE_END, how]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+
+    assert freed("as the site has it") > 16
+    assert freed("32 MB may stay") < 4  # so the threshold is what does it
+
+
 # --- Nothing inside a turn waits for another turn.
 
 

@@ -146,7 +146,7 @@ def test_no_call_of_onnxruntime_exceeds_the_chunk(tiny: PretrainedVAE, monkeypat
 
     counted = pretrained.Networks(D, PIXELS, tiny.encoder, Counting())  # type: ignore[arg-type]
     assert counted.decode(np.zeros((10_000, D))).shape == (10_000, PIXELS)
-    assert rows == [128] * 78 + [16]
+    assert rows == [32] * 312 + [16]
 
 
 @given(st.sampled_from(["f2", "f4", "f8", "i4", "u1", "?"]).flatmap(lambda dtype: arrays(dtype, (3, PIXELS))))
