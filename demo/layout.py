@@ -21,12 +21,13 @@ PAGE_WIDTH = 1080  # pixels; figures may use all of it
 TEXT_WIDTH = 620  # about 70 characters
 STYLE_AHEAD = 0.15  # seconds that a visitor's first page waits for, so that the style is there before what it moves
 
-# What config.toml cannot say: less paper above the title, figures of one width in metrics, formulae that fit a phone
-# and do not scroll for the slant of their last letter; dark words on the primary button where its colour is light
-# (Streamlit sets them white, a contrast of 1.6 to 1), and darker ones on what is selected on light paper (4.1 to 1);
-# a ring for links, switches and radio buttons that have the keyboard, and none of it in a menu that is folded away.
-# And nothing jumps while a page comes in: its column is as wide at once as it stays (Streamlit's wide layout moves it
-# after the first frame), the explorer's place is kept, and what only carries files takes none.
+# What config.toml cannot say: less paper above the title, figures of one width in metrics, choices as high as the
+# fields beside them and as a finger needs them, formulae that fit a phone and do not scroll for the slant of their last
+# letter; dark words on the primary button where its colour is light (Streamlit sets them white, a contrast of 1.6 to 1),
+# and darker ones on what is selected on light paper (4.1 to 1); a ring for links, switches and radio buttons that have
+# the keyboard, and none of it in a menu that is folded away. And nothing jumps while a page comes in: its column is as
+# wide at once as it stays (Streamlit's wide layout moves it after the first frame), the explorer's place is kept, and
+# what only carries files takes none.
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 2rem); width: var(--room); max-width: none;
@@ -37,6 +38,7 @@ _STYLE = """<style>
 :has(~ .st-key-explorer) > .st-key-lead { min-height: 77px; }
 @media (max-width: 30rem) { :has(~ .st-key-explorer) > .st-key-lead { min-height: 128px; } }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
+[data-testid="stButtonGroup"] button { min-height: 2.5rem; }
 .katex-display { padding-inline: 4px; }
 a[data-testid*="Nav"]:focus-visible, label:has(> span > input:focus-visible) {
   outline: 2px solid currentColor; outline-offset: 2px;
