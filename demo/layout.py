@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 import streamlit as st
 
 from demo import cache, colours, pretrained
+from demo.components.menu import menu
 from demo.pretrained import PretrainedVAE
 
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
@@ -32,7 +33,7 @@ _STYLE = """<style>
 .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 2rem); width: var(--room); max-width: none;
   margin-inline: calc((100% - var(--room)) / 2); }
 @media (min-width: 48rem) { .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 10rem); } }
-[class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
+.st-key-menu, [class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
 .st-key-explorer { min-height: min(72vh, 38rem); }
 :has(~ .st-key-explorer) > .st-key-lead { min-height: 77px; }
 @media (max-width: 30rem) { :has(~ .st-key-explorer) > .st-key-lead { min-height: 128px; } }
@@ -60,6 +61,7 @@ def frame(title: str, lead: str) -> Iterator[None]:
         st.title(title, anchor=False)
         st.container(width=TEXT_WIDTH, key="lead").markdown(lead)
         yield
+    menu()
 
 
 @st.fragment(run_every=timedelta(days=7))
