@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 import streamlit as st
 
 from demo import cache, colours, digits, pretrained
+from demo.components.menu import menu
 from demo.pretrained import PretrainedVAE
 
 PAGE_WIDTH = 1080  # pixels; figures may use all of it
@@ -23,7 +24,7 @@ STYLE_AHEAD = 0.15  # seconds that a visitor's first page waits for, so that the
 
 # What config.toml cannot say: less paper above the title, figures of one width in metrics, choices as high as the
 # fields beside them and as a finger needs them, formulae that fit a phone and do not scroll for the slant of their last
-# letter; dark words on the primary button where its colour is light (Streamlit sets them white, a contrast of 1.6 to 1),
+# letter; dark words on the primary button where its colour is light (Streamlit sets them white, contrast 1.6 to 1),
 # and darker ones on what is selected on light paper (4.1 to 1); a ring for links, switches and radio buttons that have
 # the keyboard, and none of it in a menu that is folded away. And nothing jumps while a page comes in: its column is as
 # wide at once as it stays (Streamlit's wide layout moves it after the first frame), the explorer's place is kept, and
@@ -33,7 +34,7 @@ _STYLE = """<style>
 .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 2rem); width: var(--room); max-width: none;
   margin-inline: calc((100% - var(--room)) / 2); }
 @media (min-width: 48rem) { .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 10rem); } }
-[class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
+.st-key-menu, [class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
 .st-key-explorer { min-height: min(72vh, 38rem); }
 :has(~ .st-key-explorer) > .st-key-lead { min-height: 77px; }
 @media (max-width: 30rem) { :has(~ .st-key-explorer) > .st-key-lead { min-height: 128px; } }
@@ -62,6 +63,7 @@ def frame(title: str, lead: str) -> Iterator[None]:
         st.title(title, anchor=False)
         st.container(width=TEXT_WIDTH, key="lead").markdown(lead)
         yield
+    menu()
 
 
 @st.fragment(run_every=timedelta(days=7))

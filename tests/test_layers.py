@@ -71,7 +71,7 @@ TABLE = {
     "demo.receipts.*": layer(f"{FLOOR} demo.receipts", "numpy"),
     "demo.address": layer("demo.digits", "numpy streamlit"),
     "demo.cache": layer(f"{FLOOR} demo.pretrained demo.ends demo.training demo.figures demo.memory", "numpy streamlit"),
-    "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache", "streamlit"),
+    "demo.layout": layer(f"{FLOOR} demo.pretrained demo.figures demo.cache demo.components", "streamlit"),
     "demo.ledger": layer("demo.receipts demo.address demo.layout", "streamlit"),
     "demo.links": layer("demo.address demo.components", "streamlit"),
     "demo.drawn": layer(

@@ -24,6 +24,12 @@ _AT = """() => {
 _OVERFLOW = """() => Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]
     .map(box => box.scrollWidth))"""
 
+_IN_THE_MENU = "() => document.activeElement.dataset.testid === 'stSidebarNavLink'"
+_ON_THE_PAGE = "() => document.activeElement.dataset.testid === 'stMain'"
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Mobile Safari/537.36"
+)
+
 
 def reach(page: Page, name: str, key: str = "Tab", tag: str | None = None) -> None:
     """Presses the key until what bears the name has the keyboard; nothing on the way may be out of sight."""
@@ -37,12 +43,22 @@ def reach(page: Page, name: str, key: str = "Tab", tag: str | None = None) -> No
 
 
 def turn_to(page: Page, title: str, narrow: bool) -> None:
-    """To another page by the menu; a phone folds it away and Streamlit leaves it open over the page, so by address."""
+    """To another page by the menu, which a narrow window folds away: it opens under the keys and leaves them to the
+    page.
+    """
+    menu = page.get_by_test_id("stSidebar")
     if narrow:
-        page.goto(f"{page.url.split('?')[0].rsplit('/', 1)[0]}/{title.lower()}")
-        return
-    reach(page, title, tag="A")
+        assert menu.get_attribute("data-collapsed") == "true"
+        reach(page, "Expand sidebar", key="Shift+Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_function(_IN_THE_MENU)
+        assert menu.get_attribute("data-collapsed") == "false"
+    if page.evaluate(_AT)["name"] != title:
+        reach(page, title, tag="A")
     page.keyboard.press("Enter")
+    if narrow:
+        page.wait_for_function(_ON_THE_PAGE)
+        assert menu.get_attribute("data-collapsed") == "true"
 
 
 def linked(page: Page, told: str) -> None:
@@ -106,6 +122,37 @@ def test_the_main_path_by_keys_alone(browser: Browser, site: Site, width: int) -
         page.get_by_test_id("stMetricValue").first.wait_for(timeout=60_000)
         assert page.evaluate(_AT)["name"].startswith("Draw a digit")
         assert page.get_by_test_id("stException").count() == 0
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("agent", [None, PHONE], ids=["a narrow window", "a phone"])
+def test_the_folded_menu_folds_away_once_a_link_is_followed(browser: Browser, site: Site, agent: str | None) -> None:
+    """By keys and by hand, to another page and to the one that is shown; Streamlit itself does so on a phone alone."""
+    context = browser.new_context(viewport={"width": 390, "height": 850}, has_touch=True, user_agent=agent)
+    try:
+        page = context.new_page()
+        page.goto(f"{site.url}/sample")
+        settled(page)
+        menu = page.get_by_test_id("stSidebar")
+        steps = ("The model", "model", True), ("Evidence", "evidence", False), ("Evidence", "evidence", True)
+        for title, path, by_keys in steps:
+            page.get_by_test_id("stExpandSidebarButton").press("Enter")
+            page.wait_for_function(_IN_THE_MENU)
+            link = menu.get_by_role("link", name=title)
+            if by_keys:
+                link.focus()
+                page.keyboard.press("Enter")
+            else:
+                link.tap()
+            page.wait_for_function(_ON_THE_PAGE)
+            page.wait_for_url(f"**/{path}*")
+            settled(page)
+            assert menu.get_attribute("data-collapsed") == "true"
+            assert page.evaluate(_ON_THE_PAGE), "nor does the page's coming in take the keyboard away"
+        page.reload()
+        settled(page)
+        assert menu.get_attribute("data-collapsed") == "true", "the next visit finds it folded"
     finally:
         context.close()
 
