@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +136,8 @@ def test_a_reset_puts_all_of_the_page_back_and_only_then_is_there_nothing_to_res
     assert next(w for w in app.number_input if w.key == "seed").value == SEED.default
     assert address_of(app) == {}
     assert not [button for button in app.button if button.key == "reset"]
+
+
+def test_the_site_without_a_server_begins_with_the_same_seed() -> None:
+    source = Path(__file__).parents[1].joinpath("export/static/host/state.js").read_text(encoding="utf-8")
+    assert re.findall(r"^  seed: \[(\d+),", source, re.M) == [str(SEED.default)]

@@ -34,7 +34,7 @@ test("what is not said is not written, and an empty link is the page's own", () 
 test("what cannot be meant is refused by name", () => {
   const { values, refused } = readQuery("?z1=9&pin=AB&n=0&seed=1.5&seed2=4&a=eleven&via=11&closed=maybe&bits=AAAA&t=&k=1e3&model=../x&noise=-1&picked=5");
   assert.deepEqual(refused, ["z1", "pin", "model", "n", "seed", "a", "via", "closed", "t", "bits", "k", "noise"]);
-  assert.equal(values.seed, 1);
+  assert.equal(values.seed, readQuery("").values.seed);
   assert.equal(values.picked, 5);
 });
 
