@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from demo.components import held
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+if importlib.util.find_spec("hypothesis"):  # it is not there where only what the server installs is
+    from hypothesis import settings
+
+    # Speed is measured in benchmarks/ and never in a test.
+    settings.register_profile("patient", settings.default, deadline=None)
+    settings.load_profile("patient")
 
 _shared = ROOT.parent / "shared" / "mnist"
 if not os.environ.get("MNIST_DIR") and _shared.is_dir():
