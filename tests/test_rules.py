@@ -105,14 +105,16 @@ def test_the_last_of_too_few_rules_stands() -> None:
 
 
 def counted(g: Callable[[np.ndarray], np.ndarray], rules: list[Refinement], tolerance: float = 2e-5) -> list[int]:
-    """How many nodes each rule that is used asks for."""
+    """How many nodes each rule that is used asks for, in one block."""
     calls: list[int] = []
 
     def noted(z: np.ndarray) -> np.ndarray:
         calls.append(len(z))
         return g(z)
 
-    settled_mean(noted, iter(rules), tolerance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("demo.integrate._BLOCK", 10_000)
+        settled_mean(noted, iter(rules), tolerance)
     return calls
 
 
