@@ -67,7 +67,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "total += np.log(np.prod(factors[:, first:first + _FACTORS], axis=+1))": _TWO_AXES,
     },
     "integrate": {
-        "_BLOCK = 513": _BLOCKS,
+        "_BLOCK = 129": _BLOCKS,
         "_FINE = 17": _NODES,
         **{
             f"HERMITE_ORDERS = {(*_ORDERS[:i], order + 1, *_ORDERS[i + 1 :])}": _NODES
@@ -114,7 +114,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "open_cells = np.concatenate([open_cells[~split], np.repeat(change > tolerance / 11, 4)])": _FINER,
     },
     "evidence": {
-        "_AT_ONCE = 513": _BLOCKS,
+        "_AT_ONCE = 129": _BLOCKS,
         "_ROWS = 9": "nine rows a sum in float32, within the 1e-4 nat that is told",
         "_DEEP = 120.1": _DEEPER,
         "cells = np.argwhere((log_f <= least) | (log_f > log_f.max() - _DEEP))": _DEEPER,

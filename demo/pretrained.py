@@ -29,8 +29,7 @@ ATLAS, SCORES = "atlas.npz", "scores.npz"  # not every model has them
 REQUIRED = (ENCODER, DECODER, WEIGHTS, CODES, HISTORY)
 MNIST = "MNIST"  # as a manifest names it, whose test images the site may have at hand
 OF_DIGITS = (MNIST, "scikit-learn digits")  # data sets whose classes are what they say
-CHUNK = 128  # rows in one call of onnxruntime: its buffers stay small whatever the batch, and more rows are no faster
-OF_CONVOLUTIONS = 32  # the same, whose buffers then hold 3 MB at z32 (128 rows: 18 MB) at no loss of speed
+CHUNK = 32  # rows in one call of onnxruntime, whose buffers then hold 3 MB at z32 (128 rows: 18 MB) at no loss of speed
 
 _KEYS: dict[str, type] = {
     **dict.fromkeys(("format", "latent_dim", "pixels"), int),
@@ -65,28 +64,24 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """Encoder and decoder as onnxruntime sessions of one thread each; the calls of many visitors may overlap.
-
-    `at_once`: rows in one call.
-    """
+    """Encoder and decoder as onnxruntime sessions of one thread each; the calls of many visitors may overlap."""
 
     latent_dim: int
     pixels: int
     encoder: InferenceSession
     decoder: InferenceSession
-    at_once: int
 
     def encode(self, x: ArrayLike) -> tuple[Float32, Float32]:
         """q(z|x) = N(loc, diag exp(log_scale)²): x [batch, pixels] in {0, 1} → loc, log_scale, each [batch, d].
 
         Any batch, 0 included; cast to float32. Raises ValueError for another shape.
         """
-        loc, log_scale = _run(self.encoder, "x", x, self.pixels, (self.latent_dim, self.latent_dim), self.at_once)
+        loc, log_scale = _run(self.encoder, "x", x, self.pixels, (self.latent_dim, self.latent_dim))
         return loc, log_scale
 
     def decode(self, z: ArrayLike) -> Float32:
         """p(x|z) = Π Bernoulli(x_i; sigmoid(logits_i)): z [batch, d] → logits [batch, pixels]; likewise."""
-        return _run(self.decoder, "z", z, self.latent_dim, (self.pixels,), self.at_once)[0]
+        return _run(self.decoder, "z", z, self.latent_dim, (self.pixels,))[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +171,7 @@ def load(model: str | Path, assets: Path = ASSETS) -> PretrainedVAE:
     blobs = {name: _read(folder / name, digest) for name, digest in manifest["sha256"].items()}
     if missing := [name for name in REQUIRED if name not in blobs]:
         raise AssetError(f"{folder / MANIFEST} does not list {', '.join(missing)}; {_mend(folder)}")
-    sizes = manifest["latent_dim"], manifest["pixels"]
-    at_once = OF_CONVOLUTIONS if manifest["config"].get("architecture") == "conv" else CHUNK
-    networks = open_networks(blobs[ENCODER], blobs[DECODER], *sizes, folder, at_once)
+    networks = open_networks(blobs[ENCODER], blobs[DECODER], manifest["latent_dim"], manifest["pixels"], folder)
     codes = _read_codes(blobs[CODES], networks.latent_dim, folder)
     return PretrainedVAE(
         **vars(networks),
@@ -192,9 +185,7 @@ def load(model: str | Path, assets: Path = ASSETS) -> PretrainedVAE:
     )
 
 
-def open_networks(
-    encoder: bytes, decoder: bytes, latent_dim: int, pixels: int, folder: Path, at_once: int = CHUNK
-) -> Networks:
+def open_networks(encoder: bytes, decoder: bytes, latent_dim: int, pixels: int, folder: Path) -> Networks:
     """Sessions of both files, held to the contract: names, float32, a free batch axis, [batch, pixels] and [batch, d].
 
     Raises AssetError for anything else; `folder` is for the message.
@@ -205,7 +196,6 @@ def open_networks(
         pixels=pixels,
         encoder=_open_session(encoder, {"x": pixels}, q, folder / ENCODER),
         decoder=_open_session(decoder, {"z": latent_dim}, {"logits": pixels}, folder / DECODER),
-        at_once=at_once,
     )
 
 
@@ -228,19 +218,17 @@ def _open_session(blob: bytes, inputs: dict[str, int], outputs: dict[str, int], 
     return session
 
 
-def _run(
-    session: InferenceSession, name: str, rows: ArrayLike, columns: int, widths: tuple[int, ...], at_once: int
-) -> list[Float32]:
-    """The session's outputs [batch, width] for rows [batch, columns], so many rows at a time."""
+def _run(session: InferenceSession, name: str, rows: ArrayLike, columns: int, widths: tuple[int, ...]) -> list[Float32]:
+    """The session's outputs [batch, width] for rows [batch, columns], at most CHUNK rows at a time."""
     rows = np.asarray(rows, np.float32, order="C")
     if rows.ndim != 2 or rows.shape[1] != columns:
         raise ValueError(f"{name} has the shape {rows.shape}; it must be [batch, {columns}]")
-    if 0 < len(rows) <= at_once:  # what a visitor's hand asks for: no copy
+    if 0 < len(rows) <= CHUNK:  # what a visitor's hand asks for: no copy
         whole: list[Float32] = session.run(None, {name: rows})
         return whole
     outputs = [np.empty((len(rows), width), np.float32) for width in widths]
-    for start in range(0, len(rows), at_once):
-        part = slice(start, start + at_once)
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
         for output, value in zip(outputs, session.run(None, {name: rows[part]}), strict=True):
             output[part] = value
     return outputs

@@ -144,14 +144,9 @@ def test_no_call_of_onnxruntime_exceeds_the_chunk(tiny: PretrainedVAE, monkeypat
             rows.append(len(feed["z"]))
             return tiny.decoder.run(names, feed)
 
-    counted = pretrained.Networks(D, PIXELS, tiny.encoder, Counting(), tiny.at_once)  # type: ignore[arg-type]
+    counted = pretrained.Networks(D, PIXELS, tiny.encoder, Counting())  # type: ignore[arg-type]
     assert counted.decode(np.zeros((10_000, D))).shape == (10_000, PIXELS)
-    assert rows == [128] * 78 + [16]
-
-
-def test_convolutions_take_fewer_rows_a_call(tmp_path: Path) -> None:
-    assert load(write(tmp_path / "m", config={"architecture": "conv"})).at_once == 32
-    assert load(write(tmp_path / "n", config={"architecture": "mlp"})).at_once == 128
+    assert rows == [32] * 312 + [16]
 
 
 @given(st.sampled_from(["f2", "f4", "f8", "i4", "u1", "?"]).flatmap(lambda dtype: arrays(dtype, (3, PIXELS))))
