@@ -45,7 +45,7 @@ def build(folder: Path) -> Path:
         patch.setattr(export.atlas, "NODES", 3)
         for name, data, options in (
             (SQUARE, "digits", ["--latent-dim", "3", "--epochs", "8"]),
-            (WIDE, str(folder / "glyphs.npz"), ["--latent-dim", "2", "--epochs", "12"]),
+            (WIDE, str(folder / "glyphs.npz"), ["--latent-dim", "2", "--epochs", "40"]),
         ):
             run = folder / "runs" / name
             assert train.main(["--dataset", data, "--out", str(run), *options, *TINY]) == 0
