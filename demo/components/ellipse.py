@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from demo import colours
 from demo.components import bundle, sealed, style
 from demo.components.held import held
-from demo.components.raster import packed
+from demo.components.raster import MNIST, Shape, packed, sized
 from demo.components.tables import HUNDREDTH, pack
 from demo.components.weights import shelve
 
@@ -55,6 +55,7 @@ def ellipse(
     x: NDArray[np.uint8],
     ground: Ground,
     *,
+    shape: Shape = MNIST,
     log_p_x: float,
     encoder: Rival,
     best: Rival,
@@ -63,13 +64,14 @@ def ellipse(
     exact: Callable[[Q | None], Exact],
     key: str,
 ) -> Q | None:
-    """Shows q over the posterior of x [pixels] of 0 and 1; returns the visitor's q, None for the encoder's.
+    """Shows q over the posterior of x [rows · columns] of 0 and 1; returns the visitor's q, None for the encoder's.
 
     `given` counts where it is new, otherwise the visitor's hand does, heard when it lets go. `exact` is asked for the
     figures of the q that is returned; the browser previews all others itself. `best` is outlined once `revealed`. The
     decoder comes from `weights`, before or after. Raises ValueError for what does not fit.
     """
-    bits = packed(x, x.size)
+    rows, columns = sized(shape)
+    bits = packed(x, rows * columns)
     shelf, blob = _packed(ground)
     shelve(f"{key}-ground", blob)
     place = held(key, given if given is None else within(given), f"{model_id} {bits}", chosen)
@@ -84,7 +86,7 @@ def ellipse(
                 "base": None if place.base is None else list(place.base),
                 "model": model_id,
                 "x": bits,
-                "pixels": x.size,
+                "pixels": rows * columns,
                 "tables": shelf,
                 "window": [[float(axis[0]), float(axis[-1])] for axis in (ground.axis1, ground.axis2)],
                 "log_p_x": log_p_x,

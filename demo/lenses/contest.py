@@ -100,6 +100,7 @@ def show(view: View) -> None:
         view.model_id,
         view.x,
         Ground(window.axis1, window.axis2, window.log_posterior),
+        shape=view.vae.shape,
         log_p_x=exact.log_p_x,
         encoder=Rival(encoder, exact.elbo.value),
         best=Rival(best, fit.elbo.value),

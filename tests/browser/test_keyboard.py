@@ -25,7 +25,9 @@ _AT = """() => {
 _OVERFLOW = """() => Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]
     .map(box => box.scrollWidth))"""
 
-_IN_THE_MENU = "() => document.activeElement.dataset.testid === 'stSidebarNavLink'"
+# The menu slides in: a link of it is to be seen only a moment after it has the keyboard.
+_IN_THE_MENU = """() => document.activeElement.dataset.testid === 'stSidebarNavLink'
+    && document.activeElement.getBoundingClientRect().left >= 0"""
 _ON_THE_PAGE = "() => document.activeElement.dataset.testid === 'stMain'"
 PHONE = (
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Mobile Safari/537.36"
