@@ -234,7 +234,7 @@ def test_without_mnist_the_model_says_what_it_lacks() -> None:
 def test_an_x_from_anywhere_is_found_again(mnist_test: object) -> None:
     vae = pretrained.load("z2")
     for origin, x in (
-        (drawing(digits.pack(stroke())), stroke()),
+        (drawing(digits.pack(stroke()), 784), stroke()),
         (test_digit(1994), digits.binarised_test_set()[1994]),
         (imagined(5), subject("z2").x),
         (imagined(5, by=pretrained.available()[-1]), subject(pretrained.available()[-1]).x),
