@@ -40,6 +40,7 @@ from vae.networks import VAE
 
 BLOCK = 100  # images between two saves
 SAMPLES = 1000  # draws for each image, where neither the command nor a manifest says how many
+ELBO_DRAWS = 500  # of them, at most, for E_q[log p(x|z)] where the bound draws from another proposal than q
 
 Encode = Callable[[NDArray], tuple[NDArray, NDArray]]
 
@@ -101,19 +102,20 @@ def decoder_of(model: VAE) -> Decode:
 class Scorer:
     """Scores single images of one run or exported model; one of these lives in every worker process.
 
-    `samples` draws for each expectation and bound; the bound's come from `proposal`, "encoder" or "refined".
+    `samples` draws for each bound, from `proposal`: "encoder" or "refined".
     """
 
     def __init__(self, source: Path, samples: int, proposal: str = "encoder") -> None:
         torch.set_num_threads(1)
         found = subject(source)
         self.encode, self.decode, self.samples, self.proposal = found.encode, found.decode, samples, proposal
+        self.expectation = draws_of_q(samples, proposal)
         self.table = DecoderTable.build(self.decode) if found.latent_dim == 2 else None
 
     def score(self, index: int, x: NDArray) -> dict[str, float]:
         """Every figure of one image in nats; by quadrature where there are two dimensions."""
         loc, log_scale = (part[0].astype(np.float64) for part in self.encode(x[None]))
-        draws = draw(self.decode, x, loc, log_scale, self.samples, np.random.default_rng([digits.TEST_SEED, index]))
+        draws = draw(self.decode, x, loc, log_scale, self.expectation, np.random.default_rng([digits.TEST_SEED, index]))
         bound = importance_bound(draws)
         value, size = bound.value, bound.effective_sample_size
         if self.proposal == "refined":
@@ -138,6 +140,11 @@ class Scorer:
     def decoded(self, z: torch.Tensor) -> torch.Tensor:
         """z [..., d] → logits [..., pixels]."""
         return torch.from_numpy(self.decode(z.flatten(0, -2).numpy())).unflatten(0, z.shape[:-1])
+
+
+def draws_of_q(samples: int, proposal: str) -> int:
+    """How many draws of q stand behind ELBO and reconstruction: all, where the bound needs them too."""
+    return samples if proposal == "encoder" else min(samples, ELBO_DRAWS)
 
 
 _scorer: Scorer | None = None
@@ -243,7 +250,7 @@ def independent_pixels(train: NDArray[np.uint8], validation_images: int, x: NDAr
 def summary(columns: dict[str, NDArray], samples: int, proposal: str = "encoder") -> dict[str, Any]:
     """Mean and standard error over images of each figure, with its method: the `test` entry of a manifest."""
     exact = "log_p_x" in columns
-    expectation = "Gauss–Hermite" if exact else f"{samples} draws"
+    expectation = "Gauss–Hermite" if exact else f"{draws_of_q(samples, proposal)} draws"
     result: dict[str, Any] = {}
     for name, method in METHODS.items():
         if name in columns:

@@ -100,10 +100,11 @@ with layout.frame(
                     st.selectbox(label, kinds.all, key=end, format_func=kinds.name, width=190)
                     st.button(
                         "Another", key=f"another_{end}", on_click=another, args=(end,),
-                        disabled=state[end] == "drawing", help=f"Another digit for “{label}”",
+                        disabled=state[end] == "drawing", help=f"Another {vae.noun} for “{label}”",
                     )  # fmt: skip
             st.multiselect(
-                "On the way", kinds.classes, key="via", max_selections=MOST_ON_THE_WAY, placeholder="digits to pass by",
+                "On the way", kinds.classes, key="via", max_selections=MOST_ON_THE_WAY,
+                placeholder=f"{vae.noun}s to pass by",
             )  # fmt: skip
             st.segmented_control(
                 "At the end", ("no", "yes"), key="closed", required=True,

@@ -67,8 +67,8 @@ def show_fit(vae: PretrainedVAE) -> None:
     st.latex(r"\begin{aligned} " + r" \\[0.4em] ".join(lines) + r" \end{aligned}")
     layout.caption(
         f"$\\theta$: {sum(parameters.values()):,} numbers, learnt from $N$ = {data.get('training_images', 0):,} "
-        f"digits; the mean is over {figure['images']:,} test digits that training never saw. The third line is the "
-        "best model without latents, each pixel inked as often as in training."
+        f"{vae.noun}s; the mean is over {figure['images']:,} test {vae.noun}s that training never saw. The third line "
+        "is the best model without latents, each pixel inked as often as in training."
     )
     alike = [model for name in models if (model := layout.open_model(name)).dataset == vae.dataset]
     scored = {model.model_id: model.scores.log_p_x for model in alike if model.scores is not None}
@@ -77,8 +77,8 @@ def show_fit(vae: PretrainedVAE) -> None:
             figures.score_histogram(scored, test["independent_pixels"]["value"], layout.theme()), key="histogram"
         )
         layout.caption(
-            "How $\\log p(x)$ is spread over the test digits: exact with two dimensions, a lower bound with more. "
-            "Easy digits, thin ones, are on the right."
+            f"How $\\log p(x)$ is spread over the test {vae.noun}s: exact with two dimensions, a lower bound with "
+            f"more. Easy {vae.noun}s{', thin ones,' if vae.kinds == 'digits' else ''} are on the right."
         )
 
 
@@ -91,7 +91,7 @@ def show_samples(vae: PretrainedVAE) -> None:
     rows: list[tuple[str, NDArray]] = [("drawn from the model", drawn), ("the same, p(x|z)", mean)]
     if test_set is not None:
         start = state.seed * SHOWN % (len(test_set) - SHOWN)
-        rows.append(("test digits, binarised", test_set[start : start + SHOWN]))
+        rows.append((f"test {vae.noun}s, binarised", test_set[start : start + SHOWN]))
     for words, images in rows:
         st.caption(words)
         st.html(
@@ -108,30 +108,30 @@ def show_samples(vae: PretrainedVAE) -> None:
 def show_card(vae: PretrainedVAE) -> None:
     """The manifest in words: figures with method and error, data, training, limits, how to reproduce."""
     manifest = vae.manifest
-    rows = ["| figure | nats per digit | how |", "| --- | ---: | --- |"]
+    rows = [f"| figure | nats per {vae.noun} | how |", "| --- | ---: | --- |"]
     for name, figure in manifest.get("test", {}).items():
         samples = f", {figure['samples']:,} samples" if "samples" in figure else ""
         if size := figure.get("effective_sample_size", {}).get("median"):
-            samples += f" worth {size:.0f} of equal weight on the median digit"
+            samples += f" worth {size:.0f} of equal weight on the median {vae.noun}"
         cells = (NAMES.get(name, name), plus_minus(figure), figure["method"] + samples)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     st.markdown("\n".join(rows))
     data, config = manifest.get("data", {}), manifest.get("config", {})
+    many = f"{vae.noun}s"
     layout.text(
         f"**What.** A variational autoencoder: one layer of {vae.latent_dim} latent dimensions $z$ with the prior "
         "$N(0, I)$, an encoder that answers with a normal $q(z|x)$ of independent coordinates, and a decoder under "
         "which each pixel is a coin of its own. No labels, no second layer, no pixel that looks at another.\n\n"
-        f"**Data.** {data.get('dataset')}: {data.get('split')}. Binarisation {data.get('binarisation')}, test digits "
+        f"**Data.** {data.get('dataset')}: {data.get('split')}. Binarisation {data.get('binarisation')}, test {many} "
         f"once with seed {data.get('seed')}.\n\n"
-        "**Protocol.** Every figure above is of binary digits, with all constants, and says how it was found. ± is one "
-        "standard error over the digits; it does not cover another draw of the binarisation or another training. "
-        "Recipes and epochs were chosen on held-out training digits, never on test digits.\n\n"
+        f"**Protocol.** Every figure above is of binary {many}, with all constants, and says how it was found. ± is "
+        f"one standard error over the {many}; it does not cover another draw of the binarisation or another training. "
+        f"Recipes and epochs were chosen on held-out training {many}, never on test {many}.\n\n"
         f"{trained(vae)}\n\n"
         f"{judged(vae)}"
-        f"**Limits.** It knows {layout.by(vae.shape)} binary {vae.noun}s and nothing "
-        "else. Averages hide digits on which the encoder misses the posterior; a bound by sampling hides how far it is "
-        "below. A likelihood is no measure of beauty, nor "
-        "of what is a digit: another kind of image may have a higher one.\n\n"
+        f"**Limits.** It knows {layout.by(vae.shape)} binary {many} and nothing else. Averages hide {many} on which "
+        "the encoder misses the posterior; a bound by sampling hides how far it is below. A likelihood is no measure "
+        "of beauty, nor of what belongs to the data: another kind of image may have a higher one.\n\n"
         "**Licence.** Code and weights: MIT. No pixel of the data is shipped, only what the model makes of them."
     )
     with st.expander("Train it again", type="compact"):
@@ -193,7 +193,7 @@ def trained(vae: PretrainedVAE) -> str:
     bound = training.get("best_validation_bound", training.get("best_validation_elbo", 0))
     return (
         f"**Training.** {training.get('epochs')} epochs; the weights are an average, kept from the epoch that was best "
-        f"on {data.get('validation_images', 0):,} held-out training digits "
+        f"on {data.get('validation_images', 0):,} held-out training {vae.noun}s "
         f"(number {training.get('best_epoch'):.0f}, bound {layout.nats(bound)})."
     )
 

@@ -55,7 +55,9 @@ with layout.frame(
             label="Samples",
             key="samples",
         )
-        layout.caption("Pick a digit with a click or the arrow keys. The same seed always gives the same digits.")
+        layout.caption(
+            f"Pick {vae.a_noun} with a click or the arrow keys. The same seed always gives the same {vae.noun}s."
+        )
         st.download_button(
             "Download as PNG",
             lambda: pictures.sheet(images, vae.shape),

@@ -76,7 +76,7 @@ def show_curves(vae: PretrainedVAE) -> None:
     own = None
     if figure is not None:
         sign = "=" if figure.exact else "≥"
-        own = (figure.value, f"{vae.model_id}, test digits: log p(x) {sign} {layout.nats(figure.value)}")
+        own = (figure.value, f"{vae.model_id}, test {vae.noun}s: log p(x) {sign} {layout.nats(figure.value)}")
     others = comparable(vae)
     marks = [(-one.nll, f"log p(x) ≥ {layout.nats(-one.nll)}, published: {one.name}") for one in others]
     left, right = st.columns([3, 2], gap="large")
@@ -90,9 +90,10 @@ def show_curves(vae: PretrainedVAE) -> None:
         kl = [curve("KL to the prior", "prior", "kl")]
         layout.chart(figures.curves(number, kl, [], None, layout.theme(), height=200), key="kl")
     layout.caption(
-        "Solid: held-out training digits, with averaged weights. Dotted: training digits, with the weights of the "
-        "moment. Curves are lower bounds of $\\log p(x)$; level lines are no ELBO but $\\log p(x)$ of the test digits: "
-        "the published ones estimated from below by importance sampling, ours as its label says." + began_elsewhere(vae)
+        f"Solid: held-out training {vae.noun}s, with averaged weights. Dotted: training {vae.noun}s, with the weights "
+        f"of the moment. Curves are lower bounds of $\\log p(x)$; level lines are no ELBO but $\\log p(x)$ of the test "
+        f"{vae.noun}s: the published ones estimated from below by importance sampling, ours as its label says."
+        + began_elsewhere(vae)
     )
     if figure is not None and others:
         best = others[-1]
