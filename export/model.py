@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from demo import pretrained
+from demo.integrate import Grid
 from demo.mnist import binarise
 from demo.pretrained import ATLAS, CODES, DECODER, ENCODER, FORMAT, HISTORY, MANIFEST, SCORES, WEIGHTS, Networks
 from export import ExportError, atlas, parity, weights
@@ -31,6 +32,7 @@ from vae.config import Config
 from vae.datasets import Dataset
 from vae.networks import VAE
 
+TABLE = 400e6  # bytes, the most that a planar model's table of decodings may take of a server's memory
 Say = Callable[[str], object]
 Images = NDArray[np.uint8]
 
@@ -38,13 +40,15 @@ Images = NDArray[np.uint8]
 def export_run(run: Path, folder: Path, data: Dataset, seed: int = 0, say: Say = print) -> None:
     """Writes the model of a run into `folder`, whose name is its id. `data` is what the run learnt from.
 
-    Raises ExportError where the files differ from torch, and TrainingError for a run that cannot be read.
+    Raises ExportError where the files differ from torch, for images of another size than the run's or too large for a
+    plane, and TrainingError for a run that cannot be read.
     """
     model, config, history = load_run(run)
     say(f"{run}: {config.latent_dim} latent dimensions, {len(history)} epochs")
     images, labels = data.test
     if images.shape[1] != (pixels := model.decoder.pixels):
         raise ExportError(f"{run} is of images of {pixels} pixels, the test images have {images.shape[1]}; mind both")
+    require_a_table_that_fits(config.latent_dim, pixels)
     x = binarise(images, np.random.default_rng(seed))
     files = build(run, model, folder.name, x, labels, config, history, say)
     about = describe(run, model, config, history, data, seed, say)
@@ -64,6 +68,20 @@ def export_run(run: Path, folder: Path, data: Dataset, seed: int = 0, say: Say =
     publish(files, folder, verify)
     total = sum(map(len, files.values()))
     say(f"{folder}: {len(files)} files, {total / 1e6:.2f} MB")
+
+
+def require_a_table_that_fits(latent_dim: int, pixels: int) -> None:
+    """Raises ExportError for a planar model whose integral needs more memory than a small host has.
+
+    The site decodes a grid of nodes once and keeps 4 bytes for each node and pixel (`demo.evidence.DecoderTable`).
+    """
+    a_pixel = 4 * Grid().n ** 2
+    if latent_dim == 2 and pixels * a_pixel > TABLE:
+        raise ExportError(
+            f"the integral over a plane keeps {a_pixel / 1e3:.0f} kB a pixel in the site's memory, "
+            f"{pixels * a_pixel / 1e9:.1f} GB for {pixels:,}; train with pictures of at most "
+            f"{int(TABLE / a_pixel):,} pixels, or with --latent-dim 3 or more"
+        )
 
 
 def build(

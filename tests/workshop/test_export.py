@@ -53,10 +53,10 @@ def small_atlas() -> Iterator[None]:
         yield
 
 
-def random_vae(config: Config = CONFIG, seed: int = 0) -> VAE:
+def random_vae(config: Config = CONFIG, seed: int = 0, pixels: int = PIXELS) -> VAE:
     """Every weight random, the outer ones of the residual blocks too, and in half precision, as load_run has them."""
     torch.manual_seed(seed)
-    model = VAE(PIXELS, config)
+    model = VAE(pixels, config)
     with torch.no_grad():
         for parameter in model.parameters():
             scale = 0.5 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
@@ -66,7 +66,10 @@ def random_vae(config: Config = CONFIG, seed: int = 0) -> VAE:
 
 def write_run(run: Path, model: VAE, config: Config = CONFIG) -> Path:
     run.mkdir(parents=True)
-    write_kept(run, {"config": config.as_dict(), "pixels": PIXELS, "best": model.state_dict(), "history": HISTORY})
+    write_kept(
+        run,
+        {"config": config.as_dict(), "pixels": model.decoder.pixels, "best": model.state_dict(), "history": HISTORY},
+    )
     return run
 
 
@@ -462,6 +465,16 @@ def test_images_of_another_size_are_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="784 pixels, the test images have 49"):
         export_run(run, tmp_path / "tiny", small, say=lambda line: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plane_of_pictures_too_large_for_a_host_is_refused(tmp_path: Path) -> None:
+    export.model.require_a_table_that_fits(2, 48 * 48)
+    export.model.require_a_table_that_fits(3, 256 * 256)
+    run = write_run(tmp_path / "run", random_vae(pixels=64 * 64))
+    images = Labelled(np.zeros((20, 64 * 64), np.uint8), LABELS[:20])
+    with pytest.raises(ExportError, match=r"0\.7 GB for 4,096; train with pictures of at most 2,475 pixels"):
+        export_run(run, tmp_path / "large", Dataset("large", (64, 64), images, images, "none", True))
+    assert not (tmp_path / "large").exists()
 
 
 def test_publishing_replaces_a_folder_whole(tmp_path: Path) -> None:
