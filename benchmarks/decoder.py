@@ -59,7 +59,8 @@ def in_numpy(tensors: Tensors) -> Callable[[Float32], Float32]:
     """The decoder as one writes it in NumPy, float32: z [batch, d] → logits [batch, pixels]."""
 
     def silu(h: Float32) -> Float32:
-        return h / (1 + np.exp(-h))
+        with np.errstate(over="ignore"):  # exp(-h) of a large -h is ∞, and h / ∞ is what it should be: 0
+            return h / (1 + np.exp(-h))
 
     def linear(name: str, h: Float32) -> Float32:
         return h @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]

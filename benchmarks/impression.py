@@ -55,6 +55,16 @@ _IMPRESSION = """reach => {
     requestAnimationFrame(look);
 }"""
 
+# The first frame in which Streamlit shows a title, into window.title.
+_TITLE = """() => {
+    window.title = null;
+    const look = () => {
+        if (document.querySelector('[data-testid="stMain"] h1')) window.title = performance.now();
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
 
 class Wire:
     """Bytes that came over the page's web sockets, and the number of frames that it sent."""
@@ -133,6 +143,20 @@ class Impression(NamedTuple):
     compressed: float
     socket: float
     plotly: int
+
+
+def first_title(chromium: Browser, url: str) -> float:
+    """Seconds from the server's first byte to the title of a page, nothing cached."""
+    context = chromium.new_context(viewport=VIEW)
+    try:
+        page = context.new_page()
+        page.add_init_script(f"({_TITLE})()")
+        page.goto(url, wait_until="commit")
+        page.wait_for_function("title !== null", timeout=60_000)
+        start = page.evaluate("performance.getEntriesByType('navigation')[0].responseStart")
+        return (page.evaluate("title") - start) / 1000
+    finally:
+        context.close()
 
 
 def worst_window(shifts: list[tuple[float, float]]) -> float:

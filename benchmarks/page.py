@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import record
-from benchmarks.impression import PHONE, VIEW, impression
+from benchmarks.impression import PHONE, VIEW, first_title, impression
 from benchmarks.site import ROOT, Site, SiteError, browser, serve, settled
 from demo.pages import PAGES
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SAMPLE = "sample"  # the page whose main button is clicked
+BARE = 'import streamlit as st\n\nst.title("Hello")\n'  # the least that a page of Streamlit can be
 
 # The first frame in which a heading is shown and the script has run to its end.
 _SHOWN = """() => {
@@ -67,7 +69,7 @@ class Figure(NamedTuple):
     limit: float | None = None
 
     def __str__(self) -> str:
-        shown = f"{self.what:48} {self.value:8.{0 if self.value >= 100 else 2}f} {self.unit:3}"
+        shown = f"{self.what:54} {self.value:8.{0 if self.value >= 100 else 2}f} {self.unit:3}"
         if self.limit is None:
             return shown
         return f"{shown} limit {self.limit:g} {self.unit}  {'within' if self.value <= self.limit else 'OVER'}"
@@ -139,8 +141,9 @@ def first_impression(chromium: Browser, site: Site, count: int) -> list[Figure]:
     hands = [impression(chromium, site.url, VIEW, reach=True).hand or 0.0 for _ in range(count)]
     return [
         Figure(f"first answer to a digit, median of {count}", statistics.median(i.digit for i in wide), "s", 1.5),
-        Figure(f"the same, {PHONE['width']} px", statistics.median(i.digit for i in narrow), "s", 1.5),
-        Figure("first answer to an answer to the hand, median", statistics.median(hands), "s", 4),
+        bare_page(chromium, count),
+        Figure(f"to a digit at {PHONE['width']} px", statistics.median(i.digit for i in narrow), "s", 1.5),
+        Figure("first answer to one to the hand, median", statistics.median(hands), "s", 4),
         Figure("first screen: files", statistics.median(i.http for i in wide), "MB"),
         Figure("the same behind a proxy that compresses", statistics.median(i.compressed for i in wide), "MB"),
         Figure("first screen: socket", statistics.median(i.socket for i in wide), "MB"),
@@ -148,6 +151,16 @@ def first_impression(chromium: Browser, site: Site, count: int) -> list[Figure]:
         Figure(f"layout shift (CLS), {VIEW['width']} px, worst", max(i.shift for i in wide), "", 0.05),
         Figure(f"layout shift (CLS), {PHONE['width']} px, worst", max(i.shift for i in narrow), "", 0.05),
     ]
+
+
+def bare_page(chromium: Browser, count: int) -> Figure:
+    """What Streamlit alone takes on this machine to show a title, with a cold cache: no page of it can be faster."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "streamlit_app.py").write_text(BARE, encoding="utf-8")
+        with serve(Path(folder)) as site:
+            first_title(chromium, site.url)
+            seconds = [first_title(chromium, site.url) for _ in range(count)]
+    return Figure("Streamlit’s own: the same to the title of a bare page", statistics.median(seconds), "s")
 
 
 def clicks(chromium: Browser, site: Site, count: int) -> list[Figure]:
