@@ -110,7 +110,7 @@ def _decoder(found: Mapping[str, Any]) -> list[str]:
         if at["batch"] == 1:
             times[names.index("torch eager")] += f" (≥ {limits['times']})"
         share = f"{at['share']:.0%}" + (f" (≥ {limits['share']:.0%})" if at["batch"] == largest else "")
-        rows.append([f"`{at['model']}`", str(at["batch"]), f"{at['us_a_picture']:.1f}", *times, share])
+        rows.append([at["model"], str(at["batch"]), f"{at['us_a_picture']:.1f}", *times, share])
     head = ("Model", "batch", "onnxruntime, µs a picture", *(f"{name}, times that" for name in names))
     peak = f"The peak: {found['peak']['gflops']} Gflop/s, a product of 1024 × 1024 by {found['peak']['by']}."
     return [*_table((*head, "share of the peak"), rows, words=1), "", peak]
