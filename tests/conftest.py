@@ -28,6 +28,14 @@ if not os.environ.get("MNIST_DIR") and _shared.is_dir():
     os.environ["MNIST_DIR"] = str(_shared)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: one process has the browser, and a file's tests share what they set up."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "browser" if item.path.parent.name == "browser" else str(item.path.relative_to(ROOT))
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def _sessions_count_from_nought(monkeypatch: pytest.MonkeyPatch) -> None:
     """What elements are given bears the numbers 0, 1, … in a test's session; a visitor's begin anywhere."""
