@@ -28,6 +28,7 @@ if not os.environ.get("MNIST_DIR") and _shared.is_dir():
     os.environ["MNIST_DIR"] = str(_shared)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """For `pytest -n 2 --dist loadgroup`: one process has the browser, and a file's tests share what they set up."""
     if config.pluginmanager.hasplugin("xdist"):
