@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,13 +29,16 @@ if not os.environ.get("MNIST_DIR") and _shared.is_dir():
     os.environ["MNIST_DIR"] = str(_shared)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup`: one process has the browser, and a file's tests share what they set up."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "browser" if item.path.parent.name == "browser" else str(item.path.relative_to(ROOT))
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Of the processes of `pytest -n 2` one has the browser, and a file's tests share what they set up."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(autouse=True)
