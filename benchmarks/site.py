@@ -31,6 +31,27 @@ sys.argv[0] = "streamlit"
 runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
 """
 
+# What drops down from the address bar is a page too, built anew for every window, which at first takes a whole core; a
+# visitor's window stands open already. Then those that Playwright puts off itself: Chromium heeds the last list alone.
+_FEATURES_OFF = (
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+)
+
 # Background services off and no name resolved but loopback: what a page asks of another host fails, and is seen.
 _FLAGS = (
     "--no-sandbox",
@@ -40,6 +61,7 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(_FEATURES_OFF)}",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
