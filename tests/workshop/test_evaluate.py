@@ -150,3 +150,9 @@ def test_wrong_options_get_one_line(tmp_path: Path, wrong: list[str], capsys: py
 def test_a_missing_run_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main([str(tmp_path / "none")]) == 1
     assert "python -m vae.train" in capsys.readouterr().err
+
+
+def test_q_is_drawn_from_for_the_elbo_alone_where_the_bound_has_a_proposal_of_its_own() -> None:
+    assert evaluate.draws_of_q(5000, "encoder") == 5000
+    assert evaluate.draws_of_q(5000, "refined") == evaluate.ELBO_DRAWS == 500
+    assert evaluate.draws_of_q(30, "refined") == 30
