@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -190,9 +192,26 @@ def test_keys_reach_every_handle_and_the_focus_outlives_the_answer(
         page.keyboard.press("Shift+ArrowUp")
         page.wait_for_function("was => !location.search.includes(was)", arg=f"s2={was:.6f}")
         assert linked(page)[3] == pytest.approx(1.1 * was, rel=1e-4)
+        exactly_as_linked(page, by_python)
+        says(page, f"ELBO −{-figure(page, 'elbo'):.2f}")
+
+
+def says(page: Page, words: str) -> None:
+    page.locator(".ellipse .spoken", has_text=words).wait_for(state="attached", timeout=20_000)
+
+
+def test_a_preview_that_was_said_is_followed_by_the_servers_figure(browser: Browser, site: Site) -> None:
+    with contest(browser, f"{site.url}/{PAGE}") as (page, _):
+        page.locator(".ellipse .handle.mean").focus()
+        os.kill(site.pid, signal.SIGSTOP)
+        try:
+            page.keyboard.press("ArrowLeft")
+            says(page, "ELBO about −")
+        finally:
+            os.kill(site.pid, signal.SIGCONT)
+        page.wait_for_function("location.search.includes('m1=')")
         found = exactly(page)
-        spoken = page.locator(".ellipse .spoken", has_text=f"ELBO −{-found['elbo']:.2f}")
-        spoken.wait_for(state="attached", timeout=5000)
+        says(page, f"ELBO −{-found['elbo']:.2f}")
 
 
 def test_a_finger_drags_a_handle_and_beside_it_scrolls(browser: Browser, site: Site) -> None:

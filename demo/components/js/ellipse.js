@@ -103,7 +103,10 @@ class Contest {
       this.answers.clear();
       this.previewed = this.fine = null;
     }
-    if (data.exact) this.answers.set(String(data.exact.q), { ...data.exact, exact: true });
+    if (data.exact) {
+      this.answers.set(String(data.exact.q), { ...data.exact, exact: true });
+      if (this.saidAbout) this.speak();
+    }
     if (renewed && !this.drag) {
       this.later.cancel();
       const start = last ? data.base : recall(data.slot, data.number, data.base);
@@ -407,6 +410,7 @@ class Contest {
 
   say() {
     const figures = this.figures();
+    this.saidAbout = !figures?.exact; // the server's figures are said too when they come
     this.at(".spoken").textContent = toldOf(this.q, figures, this.data.log_p_x, this.verdict);
   }
 
