@@ -143,6 +143,7 @@ def first_impression(chromium: Browser, site: Site, count: int) -> list[Figure]:
         Figure(f"first answer to a digit, median of {count}", statistics.median(i.digit for i in wide), "s", 1.5),
         bare_page(chromium, count),
         Figure(f"to a digit at {PHONE['width']} px", statistics.median(i.digit for i in narrow), "s", 1.5),
+        Figure("first answer to a digit that moves, median", statistics.median(i.live for i in wide), "s"),
         Figure("first answer to one to the hand, median", statistics.median(hands), "s", 4),
         Figure("first screen: files", statistics.median(i.http for i in wide), "MB"),
         Figure("the same behind a proxy that compresses", statistics.median(i.compressed for i in wide), "MB"),

@@ -10,9 +10,22 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from demo import contest, digits, ends, estimators, evidence, framing, memory, mnist, pretrained, training, walks
+from demo import (
+    contest,
+    digits,
+    ends,
+    estimators,
+    evidence,
+    framing,
+    memory,
+    mnist,
+    pictures,
+    pretrained,
+    training,
+    walks,
+)
 from demo.contest import Fit
-from demo.densities import kl_to_prior_per_dimension
+from demo.densities import kl_to_prior_per_dimension, sigmoid
 from demo.derivation import Given, Step, derive
 from demo.ends import Kinds
 from demo.estimators import KlPerDimension, Race
@@ -33,6 +46,15 @@ def model(model_id: str) -> PretrainedVAE:
 def training_story() -> training.Training:
     """The sweep over dimensions and the plane that unfolds, read once. Raises pretrained.AssetError."""
     return training.load()
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def plane(model_id: str, reach: float, n: int, theme: str | None) -> bytes:
+    """The latent plane [−reach, reach]² as a PNG of n × n decoded pictures, z₁ rightwards and z₂ upwards."""
+    vae = model(model_id)
+    middles = reach * (2 * (np.arange(n) + 0.5) / n - 1)
+    z1, z2 = np.meshgrid(middles, -middles)
+    return pictures.mosaic(sigmoid(vae.decode(np.stack([z1.ravel(), z2.ravel()], axis=1))), theme, vae.shape)
 
 
 @st.cache_resource(show_spinner="Decoding 201 × 201 points of the latent plane, once for everyone …")

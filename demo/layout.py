@@ -35,9 +35,9 @@ _STYLE = """<style>
   margin-inline: calc((100% - var(--room)) / 2); }
 @media (min-width: 48rem) { .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 10rem); } }
 .st-key-menu, [class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
-.st-key-explorer { min-height: min(72vh, 38rem); }
-:has(~ .st-key-explorer) > .st-key-lead { min-height: 77px; }
-@media (max-width: 30rem) { :has(~ .st-key-explorer) > .st-key-lead { min-height: 128px; } }
+.st-key-explorer, .st-key-explorer-room { min-height: min(72vh, 38rem); }
+:has(~ * > .st-key-explorer-room) > .st-key-lead { min-height: 77px; }
+@media (max-width: 30rem) { :has(~ * > .st-key-explorer-room) > .st-key-lead { min-height: 128px; } }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
 [data-testid="stButtonGroup"] button { min-height: 2.5rem; }
 .katex-display { padding-inline: 4px; }

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from demo.colours import INK, PAPER
-from demo.pictures import animation, grid_side, html_digit, inked, sheet, strip
+from demo.pictures import SHADES, animation, grid_side, html_digit, inked, mosaic, sheet, strip
 
 IMAGES = np.random.default_rng(0).random((7, 784))
 BLANK, FULL = np.zeros(784), np.ones(784)
@@ -55,6 +55,31 @@ def test_sheet_is_the_squarest_grid_row_by_row(n: int) -> None:
         row, column = divmod(k, side)
         tile = pixels[row * 28 : row * 28 + 28, column * 28 : column * 28 + 28]
         np.testing.assert_array_equal(tile, inked(IMAGES[k] if k < n else BLANK)[0])
+
+
+@pytest.mark.parametrize(("shape", "tile"), [((28, 28), 14), ((8, 8), 8), ((4, 6), 12), ((6, 4), 6)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_mosaic_has_its_pictures_row_by_row_in_the_middle_of_square_tiles(
+    shape: tuple[int, int], tile: int, theme: str
+) -> None:
+    rows, columns = shape
+    longer = max(shape)
+    images = np.random.default_rng(1).random((9, rows * columns))
+    picture = opened(mosaic(images, theme, shape, tile))
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "P", (3 * tile, 3 * tile))
+    paper, ink = (np.array(rgb(colour[theme]), float) for colour in (PAPER, INK))
+    found = ((np.asarray(picture.convert("RGB"), float) - paper) / (ink - paper)).mean(axis=2)
+    for k, image in enumerate(images):
+        wanted = np.zeros((longer, longer))
+        top, left = (longer - rows) // 2, (longer - columns) // 2
+        wanted[top : top + rows, left : left + columns] = image.reshape(shape)
+        if tile < longer:
+            wanted = (wanted[::2, ::2] + wanted[1::2, ::2] + wanted[::2, 1::2] + wanted[1::2, 1::2]) / 4
+        else:
+            wanted = wanted.repeat(tile // longer, axis=0).repeat(tile // longer, axis=1)
+        row, column = (place * tile for place in divmod(k, 3))
+        part = found[row : row + tile, column : column + tile]
+        np.testing.assert_allclose(part, wanted, atol=0.5 / (SHADES - 1) + 0.01)
 
 
 @pytest.mark.parametrize("n", [2, 3, 7])

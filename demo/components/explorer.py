@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from functools import partial
 from typing import Literal, NamedTuple
@@ -26,12 +26,39 @@ from demo.components.weights import shelve
 _element = st.components.v2.component("explorer", js=bundle("explorer"), css=style("explorer"), isolate_styles=True)
 
 
+TILES = (21, 15)  # across the plane, as js/explorer.js has them: on a wide plane and on one below 440 px
+# The plane where js/explorer.css will put it, by the width of the room; gone once the element says that it is there.
+_AHEAD = """<style>
+.plane-ahead { container-type: inline-size; inset: 0 0 auto; opacity: 0.72; pointer-events: none; position: absolute; }
+.plane-ahead { --side: max(22rem, min(588px, 66vh)); }
+.plane-ahead img { display: block; margin: 0 auto; width: min(100%, var(--side)); }
+.plane-ahead .wide { display: none; }
+@container (min-width: 440px) { .plane-ahead .wide { display: block; } .plane-ahead .narrow { display: none; } }
+@container (min-width: 560px) { .plane-ahead img { --room: calc(100% - 14.5rem); margin: 0;
+  margin-left: max(0px, calc((var(--room) - var(--side)) / 2)); width: min(var(--room), var(--side)); } }
+@container (min-width: 860px) { .plane-ahead img { --room: calc(100% - 0.46 * var(--side) - 12rem); margin: 0; } }
+[data-arrived] .plane-ahead { display: none; }
+</style>"""
+
+
 class Shown(NamedTuple):
     """Where the plane stands, and the pinned x as `digits.pack` writes it, "" for none."""
 
     z1: float
     z2: float
     pin: str = ""
+
+
+def ahead(wide: bytes, narrow: bytes) -> None:
+    """Shows the plane as a picture until the element has come, at its place and under no hand.
+
+    PNGs of TILES of decoded pictures a side. To be called in the container that then holds the element, without a gap.
+    """
+    images = (
+        f'<img class="{name}" alt="" src="data:image/png;base64,{b64encode(png).decode()}">'
+        for name, png in (("wide", wide), ("narrow", narrow))
+    )
+    st.html(f'{_AHEAD}<div class="plane-ahead" aria-hidden="true">{"".join(images)}</div>')
 
 
 def explorer(

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from demo import address, layout, ledger, links
-from demo.components.explorer import explorer
+from demo import address, cache, layout, ledger, links
+from demo.components.explorer import TILES, ahead, explorer
+from demo.components.tables import BOX
 from demo.components.weights import weights
 from demo.pages import PAGES
 from demo.receipts import home as home_receipts
@@ -16,8 +17,8 @@ def coordinate(value: float) -> str:
 
 
 FIELDS = (
-    address.Field("z1", 0.5, address.real(-3, 3), coordinate),
-    address.Field("z2", -0.5, address.real(-3, 3), coordinate),
+    address.Field("z1", 0.5, address.real(-BOX, BOX), coordinate),
+    address.Field("z2", -0.5, address.real(-BOX, BOX), coordinate),
     address.Field("pin", "", address.bits(layout.sizes())),
     ledger.FIELD,
 )
@@ -33,19 +34,21 @@ with layout.frame(
     layout.complain(address.restore(FIELDS))
     model_id = layout.planar_model()
     vae = layout.open_model(model_id)
-    weights(model_id, vae.decoder_weights())
     address.drawing("pin", vae.pixels)
-    state.z1, state.z2, state.pin = explorer(
-        model_id,
-        z=(state.z1, state.z2),
-        shape=vae.shape,
-        kinds=vae.kinds,
-        pin=state.pin,
-        lattice=vae.extras,
-        codes=vae.codes._asdict(),
-        tour=toured,
-        key="explorer",
-    )
+    with st.container(key="explorer-room", gap=None):
+        ahead(*(cache.plane(model_id, BOX, tiles, layout.theme()) for tiles in TILES))
+        weights(model_id, vae.decoder_weights())
+        state.z1, state.z2, state.pin = explorer(
+            model_id,
+            z=(state.z1, state.z2),
+            shape=vae.shape,
+            kinds=vae.kinds,
+            pin=state.pin,
+            lattice=vae.extras,
+            codes=vae.codes._asdict(),
+            tour=toured,
+            key="explorer",
+        )
     ways = {
         "sample": ("Sample the prior", "Two draws make a new digit. Watch both, with their log-probabilities."),
         "interpolate": ("Walk between two digits", "Pick two ends, scrub along the way, take the film home."),

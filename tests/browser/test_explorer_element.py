@@ -5,7 +5,9 @@ What it says of z, of a code and of a pinned x is compared with onnxruntime and 
 
 from __future__ import annotations
 
+import io
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +15,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.site import Site, settled
 from demo import digits, pretrained
+from demo.colours import INK, PAPER
 from demo.components import bundle
 from demo.densities import log_bernoulli, log_standard_normal
 
@@ -409,6 +413,68 @@ def test_a_pin_travels_in_the_link_focus_stays_and_unpinning_brings_the_identity
     with home(browser, f"{site.url}/{LINKED}&pin=AAAA") as (page, _frames):
         assert page.locator(".explorer .identity").is_visible()
         assert page.get_by_text("it must be a drawing").count() == 1
+
+
+VIEWS = ((390, 844), (520, 900), (700, 900), (950, 900), (1100, 1000), (1280, 800))
+_AHEAD = """() => [...document.querySelectorAll('.plane-ahead img')].filter(image => image.checkVisibility())
+    .map(image => image.getBoundingClientRect()).map(({ x, y, width, height }) => [x, y, width, height])"""
+_SEEN = "canvas => getComputedStyle(canvas).visibility"
+
+
+def test_the_plane_is_there_as_a_picture_before_the_element_is(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    try:
+        page = context.new_page()
+        page.route("**/BidiComponent*.js", lambda route: None)  # never answered
+        page.goto(site.url)
+        page.locator(".plane-ahead img.wide").wait_for()
+        png = b64decode(page.locator(".plane-ahead img.wide").get_attribute("src").partition("base64,")[2])
+        vae = planar()
+        for narrower, across in ((False, 21), (True, 15)):
+            if narrower:
+                page.set_viewport_size({"width": 390, "height": 844})
+                page.locator(".plane-ahead img.narrow").wait_for()
+                png = b64decode(page.locator(".plane-ahead img.narrow").get_attribute("src").partition("base64,")[2])
+            picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), float)[:, :, 0]
+            paper, ink = (int(colour["dark"][1:3], 16) for colour in (PAPER, INK))
+            shades = (picture - paper) / (ink - paper)
+            for column, row in ((0, 0), (across - 1, 0), (across // 2, across // 3), (2, across - 1)):
+                z = [6 * (column + 0.5) / across - 3, 3 - 6 * (row + 0.5) / across]
+                digit = (1 / (1 + np.exp(-vae.decode([z])[0].astype(float)))).reshape(14, 2, 14, 2).mean(axis=(1, 3))
+                tile = shades[14 * row : 14 * row + 14, 14 * column : 14 * column + 14]
+                assert np.abs(tile - digit).max() < 0.5 / 15 + 0.01, "a shade is one of sixteen"
+    finally:
+        context.close()
+
+
+def test_the_picture_lies_where_the_plane_comes_and_goes_once_it_is_there(browser: Browser, site: Site) -> None:
+    for width, height in VIEWS:
+        with home(browser, site.url + LINKED, viewport={"width": width, "height": height}) as (page, _frames):
+            assert page.evaluate(_AHEAD) == []
+            assert page.locator(".explorer .mosaic").evaluate(_SEEN) == "visible"
+            plane = page.locator(".explorer .plane").bounding_box()
+            assert plane is not None
+            page.evaluate("document.querySelectorAll('[data-arrived]').forEach(room => delete room.dataset.arrived)")
+            [ahead] = page.evaluate(_AHEAD)
+            assert np.abs(np.subtract(ahead, list(plane.values()))).max() < 0.5, (width, ahead, plane)
+
+
+def test_the_picture_stays_away_under_another_theme_and_comes_again_with_the_page(browser: Browser, site: Site) -> None:
+    with home(browser, site.url + LINKED, color_scheme="light") as (page, _frames):
+        before = page.locator(".plane-ahead img.wide").get_attribute("src")
+        page.emulate_media(color_scheme="dark")
+        page.mouse.click(*plane(page)[1](1, 1))  # the server hears of the theme with the next run
+        page.wait_for_function("was => document.querySelector('.plane-ahead img.wide').src !== was", arg=before)
+        settled(page)
+        assert page.evaluate(_AHEAD) == []
+        page.get_by_role("link", name="Sample", exact=True).first.click()
+        page.wait_for_function("() => !document.querySelector('.plane-ahead')")
+        settled(page)
+        page.get_by_role("link", name="Home", exact=True).first.click()
+        page.wait_for_selector(".explorer[data-mosaic=whole]")
+        settled(page)
+        assert page.evaluate(_AHEAD) == []
+        assert page.locator("[data-arrived]").count() == 1
 
 
 def test_the_bundle_is_one_module_without_imports() -> None:

@@ -133,13 +133,25 @@ function create(parentElement) {
   // --- The view and its layers ----------------------------------------------------------------------------------
   const mosaic = new Mosaic($(".mosaic"), (whole) => {
     root.dataset.mosaic = whole ? "whole" : "begun";
-    if (whole) nodes.prepare();
+    if (!whole) return;
+    nodes.prepare();
+    arrive();
   });
+
+  // The page may show the plane as a picture until it is whole, or is to look otherwise than that picture.
+  const room = document.querySelector(".plane-ahead")?.closest("[class*=st-key-]");
+  $(".mosaic").style.visibility = room ? "hidden" : "";
+  function arrive() {
+    if (room) room.dataset.arrived = "";
+    $(".mosaic").style.visibility = "";
+  }
+  stops.push(() => delete room?.dataset.arrived);
   const tilesAcross = () => (side && side < 440 ? 15 : 21);
 
   function look(next) {
     if (next.half === view.half && next.z1 === view.z1 && next.z2 === view.z2) return;
     view = next;
+    arrive();
     mosaic.show(view);
     layers.draw();
     request();
@@ -148,6 +160,7 @@ function create(parentElement) {
   const layers = new Layers(root, () => ({ view, side, codes, named: data?.kinds !== "none" }));
 
   function toggle(button, layer) {
+    arrive();
     layer.hidden = !layer.hidden;
     button.setAttribute("aria-pressed", !layer.hidden);
     plane.classList.toggle("with-codes", !codesCanvas.hidden);
@@ -317,7 +330,10 @@ function create(parentElement) {
     request();
   });
   size.observe(plane);
-  stops.push(hand.stop, () => size.disconnect(), onThemeChange(root, repaint));
+  stops.push(hand.stop, () => size.disconnect(), onThemeChange(root, () => {
+    arrive();
+    repaint();
+  }));
 
   // --- From the shelf and from the page ---------------------------------------------------------------------------
   let waiting = [];
