@@ -95,9 +95,11 @@ def brute_force(vae: pretrained.PretrainedVAE, x: NDArray, loc: NDArray) -> floa
     return total
 
 
-def plain_elbo(vae: pretrained.PretrainedVAE, x: NDArray, loc: NDArray, log_scale: NDArray) -> tuple[float, float]:
+def plain_elbo(
+    vae: pretrained.PretrainedVAE, x: NDArray, loc: NDArray, log_scale: NDArray, nodes: int = 61
+) -> tuple[float, float]:
     """E_q[log p(x|z)] by a plain trapezoid over ±6σ and the KL by SciPy's entropies."""
-    axis = np.linspace(-6, 6, 61)
+    axis = np.linspace(-6, 6, nodes)
     noise = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     weights = stats.norm.pdf(noise).prod(-1)
     logits = vae.decode(loc + np.exp(log_scale) * noise).astype(np.float64)

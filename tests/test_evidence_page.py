@@ -297,13 +297,14 @@ def test_both_gaps_are_those_of_an_optimiser_that_knows_nothing_of_ours() -> Non
     vae, x, loc, scale = sample(PLANAR)
     log_p_x = brute_force(vae, x, loc)
 
-    def loss(q: NDArray) -> float:
-        reconstruction, kl = plain_elbo(vae, x, loc + q[:2] * scale, np.log(scale) + q[2:])
+    def loss(q: NDArray, nodes: int = 61) -> float:
+        reconstruction, kl = plain_elbo(vae, x, loc + q[:2] * scale, np.log(scale) + q[2:], nodes)
         return kl - reconstruction
 
-    found = optimize.minimize(loss, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
+    rough = {"args": (25,), "method": "Nelder-Mead", "options": {"xatol": 1e-4, "fatol": 1e-5}}  # half a σ apart
+    found = loss(optimize.minimize(loss, np.zeros(4), **rough).x)
     shown = {label: number(value) for label, value in metrics(app).items()}
-    assert shown["approximation gap"] <= log_p_x + found.fun + 3e-3, "ours is at least as good"
+    assert shown["approximation gap"] <= log_p_x + found + 3e-3, "ours is at least as good"
     assert shown["approximation gap"] + shown["amortisation gap"] == pytest.approx(shown["the encoder’s gap"], abs=2e-3)
     assert shown["the encoder’s gap"] == pytest.approx(log_p_x + loss(np.zeros(4)), abs=3e-3)
     before = shown["your gap, nats"]

@@ -464,6 +464,22 @@ def test_html_of_what_a_visitor_sets_is_seen(source: str) -> None:
     assert reached(source)
 
 
+def test_what_is_cached_is_keyed_by_all_of_it() -> None:
+    """Streamlit keys a large array or frame by a sample of it (CVE-2026-10804); texts, bytes and numbers by all."""
+    whole = {"str", "bytes", "int", "float", "bool", "None"}
+    cached = 0
+    for path in sorted((ROOT / "demo").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or "cache_" not in "".join(map(ast.unparse, node.decorator_list)):
+                continue
+            cached += 1
+            for argument in node.args.args + node.args.kwonlyargs:
+                assert argument.annotation is not None, (path, node.name)
+                named = set(re.findall(r"\w+", ast.unparse(argument.annotation))) - {"tuple", "Literal"}
+                assert named <= whole, f"{path.name}: {node.name} is keyed by {argument.arg}: {named - whole}"
+    assert cached > 15
+
+
 def test_so_many_cases_were_tried(request: pytest.FixtureRequest) -> None:
     whole = {item.name.split("[")[0] for item in request.session.items if item.path == request.path}
     if len(whole) < 9:
