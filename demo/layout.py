@@ -35,7 +35,7 @@ _STYLE = """<style>
   margin-inline: calc((100% - var(--room)) / 2); }
 @media (min-width: 48rem) { .stMainBlockContainer > .stVerticalBlock { --room: min(1080px, 100vw - 10rem); } }
 .st-key-menu, [class*="st-key-weights-"], [class*="-tables"].stElementContainer { display: none; }
-.st-key-explorer, .st-key-explorer-room { min-height: min(72vh, 38rem); }
+.st-key-explorer { min-height: min(72vh, 38rem); }
 :has(~ * > .st-key-explorer-room) > .st-key-lead { min-height: 77px; }
 @media (max-width: 30rem) { :has(~ * > .st-key-explorer-room) > .st-key-lead { min-height: 128px; } }
 [data-testid="stMetricValue"] { font-size: 1.6rem; font-variant-numeric: tabular-nums; }
@@ -51,11 +51,16 @@ _DARK = f'<style>[data-testid="stBaseButton-primary"] * {{ color: {colours.PAPER
 _LIGHT = '<style>[data-selected="true"] p { color: color-mix(in srgb, currentColor 85%, black); }</style>'
 
 
+def style() -> str:
+    """The page's style as HTML of our own words."""
+    return _STYLE + (_DARK if theme() == "dark" else _LIGHT)
+
+
 @contextmanager
 def frame(title: str, lead: str) -> Iterator[None]:
     """A centred column with the page's title and one leading sentence; the page goes inside."""
     _run_on_reconnecting()
-    st.html(_STYLE + (_DARK if theme() == "dark" else _LIGHT))
+    st.html(style())
     if st.session_state.setdefault("styled", False) is False:
         time.sleep(STYLE_AHEAD)
         st.session_state["styled"] = True

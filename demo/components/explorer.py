@@ -49,16 +49,17 @@ class Shown(NamedTuple):
     pin: str = ""
 
 
-def ahead(wide: bytes, narrow: bytes) -> None:
+def ahead(wide: bytes, narrow: bytes, style: str = "") -> None:
     """Shows the plane as a picture until the element has come, at its place and under no hand.
 
     PNGs of TILES of decoded pictures a side. To be called in the container that then holds the element, without a gap.
+    `style`: the page's, once more: the browser may show this picture before what was sent ahead of it.
     """
     images = (
         f'<img class="{name}" alt="" src="data:image/png;base64,{b64encode(png).decode()}">'
         for name, png in (("wide", wide), ("narrow", narrow))
     )
-    st.html(f'{_AHEAD}<div class="plane-ahead" aria-hidden="true">{"".join(images)}</div>')
+    st.html(f'{style}{_AHEAD}<div class="plane-ahead" aria-hidden="true">{"".join(images)}</div>')
 
 
 def explorer(

@@ -36,7 +36,8 @@ with layout.frame(
     vae = layout.open_model(model_id)
     address.drawing("pin", vae.pixels)
     with st.container(key="explorer-room", gap=None):
-        ahead(*(cache.plane(model_id, BOX, tiles, layout.theme()) for tiles in TILES))
+        wide, narrow = (cache.plane(model_id, BOX, tiles, layout.theme()) for tiles in TILES)
+        ahead(wide, narrow, style=layout.style())
         weights(model_id, vae.decoder_weights())
         state.z1, state.z2, state.pin = explorer(
             model_id,
