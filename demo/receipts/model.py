@@ -5,6 +5,7 @@ Where MNIST's pixels lie on this machine some digits are scored anew; elsewhere 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -84,6 +85,8 @@ class _Card:
             inputs["draws"] = f"{found['samples']:,} a digit"
             if size := found.get("effective_sample_size", {}).get("median"):
                 inputs["draws"] += f", worth {size:.0f} of equal weight on the median digit"
+        elif many := re.search(r"by ([\d,]+) draws", found["method"]):
+            inputs["draws"] = f"{many[1]} a digit"
         return Sheet(inputs, f'vae = pretrained.load("{self.vae.model_id}")').receipt(
             title,
             rf"\begin{{aligned}} &{_MEAN} \\ &s_n = {formula} \end{{aligned}}",
@@ -183,7 +186,8 @@ class _Card:
         if name != "elbo" and self.refined:
             rng = np.random.default_rng([2, 2026])
             return again.log_mean(fitted.log_weights(digit.decode, digit.x, digit.q, 1000, rng))[0]
-        log_w = other_weights(digit, [digit.q], self.vae.manifest["test"]["importance_weighted"]["samples"])
+        draws = min(1000, self.vae.manifest["test"]["importance_weighted"]["samples"])
+        log_w = other_weights(digit, [digit.q], draws)
         return float(log_w.mean()) if name == "elbo" else again.log_mean(log_w)[0]
 
     def few_bounds(self) -> Second:
