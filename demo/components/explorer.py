@@ -29,14 +29,15 @@ _element = st.components.v2.component("explorer", js=bundle("explorer"), css=sty
 TILES = (21, 15)  # across the plane, as js/explorer.js has them: on a wide plane and on one below 440 px
 # The plane where js/explorer.css will put it, by the width of the room; gone once the element says that it is there.
 _AHEAD = """<style>
-.plane-ahead { container-type: inline-size; inset: 0 0 auto; opacity: 0.72; pointer-events: none; position: absolute; }
-.plane-ahead { --side: max(22rem, min(588px, 66vh)); }
-.plane-ahead img { display: block; margin: 0 auto; width: min(100%, var(--side)); }
+.plane-ahead { --side: max(22rem, min(588px, 66vh)); container: room / inline-size; inset: 0 0 auto; opacity: 0.72;
+  pointer-events: none; position: absolute; }
+.plane-ahead div { container: plane / inline-size; margin: 0 auto; width: min(100%, var(--side)); }
+.plane-ahead img { display: block; width: 100%; }
 .plane-ahead .wide { display: none; }
-@container (min-width: 440px) { .plane-ahead .wide { display: block; } .plane-ahead .narrow { display: none; } }
-@container (min-width: 560px) { .plane-ahead img { --room: calc(100% - 14.5rem); margin: 0;
+@container plane (min-width: 440px) { .plane-ahead .wide { display: block; } .plane-ahead .narrow { display: none; } }
+@container room (min-width: 560px) { .plane-ahead div { --room: calc(100% - 14.5rem);
   margin-left: max(0px, calc((var(--room) - var(--side)) / 2)); width: min(var(--room), var(--side)); } }
-@container (min-width: 860px) { .plane-ahead img { --room: calc(100% - 0.46 * var(--side) - 12rem); margin: 0; } }
+@container room (min-width: 860px) { .plane-ahead div { --room: calc(100% - 0.46 * var(--side) - 12rem); margin: 0; } }
 [data-arrived] .plane-ahead { display: none; }
 </style>"""
 
@@ -49,17 +50,17 @@ class Shown(NamedTuple):
     pin: str = ""
 
 
-def ahead(wide: bytes, narrow: bytes, style: str = "") -> None:
+def ahead(wide: bytes, narrow: bytes, page_style: str = "") -> None:
     """Shows the plane as a picture until the element has come, at its place and under no hand.
 
     PNGs of TILES of decoded pictures a side. To be called in the container that then holds the element, without a gap.
-    `style`: the page's, once more: the browser may show this picture before what was sent ahead of it.
+    `page_style`: sent once more, for the browser may show this picture before what was sent ahead of it.
     """
     images = (
         f'<img class="{name}" alt="" src="data:image/png;base64,{b64encode(png).decode()}">'
         for name, png in (("wide", wide), ("narrow", narrow))
     )
-    st.html(f'{style}{_AHEAD}<div class="plane-ahead" aria-hidden="true">{"".join(images)}</div>')
+    st.html(f'{page_style}{_AHEAD}<div class="plane-ahead" aria-hidden="true"><div>{"".join(images)}</div></div>')
 
 
 def explorer(

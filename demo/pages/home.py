@@ -37,7 +37,7 @@ with layout.frame(
     address.drawing("pin", vae.pixels)
     with st.container(key="explorer-room", gap=None):
         wide, narrow = (cache.plane(model_id, BOX, tiles, layout.theme()) for tiles in TILES)
-        ahead(wide, narrow, style=layout.style())
+        ahead(wide, narrow, layout.style())
         weights(model_id, vae.decoder_weights())
         state.z1, state.z2, state.pin = explorer(
             model_id,

@@ -21,6 +21,7 @@ from benchmarks.site import Site, settled
 from demo import digits, pretrained
 from demo.colours import INK, PAPER
 from demo.components import bundle
+from demo.components.explorer import TILES
 from demo.densities import log_bernoulli, log_standard_normal
 
 if TYPE_CHECKING:
@@ -415,7 +416,7 @@ def test_a_pin_travels_in_the_link_focus_stays_and_unpinning_brings_the_identity
         assert page.get_by_text("it must be a drawing").count() == 1
 
 
-VIEWS = ((390, 844), (520, 900), (700, 900), (950, 900), (1100, 1000), (1280, 800))
+VIEWS = ((390, 844), (520, 900), (700, 900), (950, 900), (1040, 1000), (1100, 1000), (1280, 800), (1280, 620))
 _AHEAD = """() => [...document.querySelectorAll('.plane-ahead img')].filter(image => image.checkVisibility())
     .map(image => image.getBoundingClientRect()).map(({ x, y, width, height }) => [x, y, width, height])"""
 _SEEN = "canvas => getComputedStyle(canvas).visibility"
@@ -454,8 +455,12 @@ def test_the_picture_lies_where_the_plane_comes_and_goes_once_it_is_there(browse
             assert page.locator(".explorer .mosaic").evaluate(_SEEN) == "visible"
             plane = page.locator(".explorer .plane").bounding_box()
             assert plane is not None
+            tiles = page.locator(".explorer .mosaic").evaluate("canvas => canvas.width") / 28
+            shown = page.locator(f".plane-ahead img.{'wide' if tiles == TILES[0] else 'narrow'}")
             page.evaluate("document.querySelectorAll('[data-arrived]').forEach(room => delete room.dataset.arrived)")
             [ahead] = page.evaluate(_AHEAD)
+            assert shown.is_visible(), "of as many tiles as the element's"
+            assert tiles in TILES
             assert np.abs(np.subtract(ahead, list(plane.values()))).max() < 0.5, (width, ahead, plane)
 
 
